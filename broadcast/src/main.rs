@@ -1,0 +1,3 @@
+//! The broadcast node.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The `#[handler]` and `#[every]` attributes of Glomer.

@@ -1,0 +1,3 @@
+//! The `glomer` command.
+
+fn main() {}
