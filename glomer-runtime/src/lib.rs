@@ -1,1 +1,4 @@
 //! The runtime of Glomer.
+
+pub mod rng;
+pub mod sim;

@@ -1,0 +1,467 @@
+//! The simulated network: what is in flight, when it is due, and what the faults do to it.
+
+use super::latency::{Latency, nanos};
+use crate::rng::Rng;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who is on the network, as a small number that is cheap to copy and to compare.
+///
+/// [`Network::add`] hands them out from 0 upwards; an address means something only on the
+/// network that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(u32);
+
+impl Address {
+    /// How many were added to the network before this one: the place of this address in a
+    /// `Vec` that holds one item for each.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What an address stands for, which decides how the network treats its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// A node of the system under test.
+    Server,
+    /// A client of the system. As in Maelstrom, its messages take no time, so that latency
+    /// does not hide anomalies; and they are never lost or duplicated.
+    Client,
+    /// A service such as `lin-kv`, reached over the same links as a server.
+    Service,
+}
+
+/// The number of a message, counted from 0 in the order of sending, lost ones included. A
+/// duplicate has the number of its original.
+pub type MessageId = u64;
+
+/// Why a message did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dropped {
+    /// The link lost it ([`Network::set_loss`]); decided when it was sent.
+    Loss,
+    /// The receiver did not accept messages from the sender when this one arrived
+    /// ([`Network::block`], [`Network::partition`]).
+    Partition,
+    /// The receiver was not there when it arrived ([`Network::take_down`]).
+    Down,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It reached its destination.
+    Delivered,
+    /// It did not.
+    Dropped(Dropped),
+}
+
+/// The end of a message's way through the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event<T> {
+    /// The number that [`Network::send`] gave.
+    pub id: MessageId,
+    /// The sender.
+    pub src: Address,
+    /// The receiver.
+    pub dest: Address,
+    /// What was sent.
+    pub message: T,
+    /// When it was sent.
+    pub sent: Duration,
+    /// When it arrived, or would have.
+    pub due: Duration,
+    /// Whether it arrived.
+    pub outcome: Outcome,
+}
+
+/// A network in which messages take time, overtake each other and get lost: Maelstrom's
+/// model (its `net.clj`), with more faults.
+///
+/// It neither reads a clock nor waits. The caller says what time it is, so the same network
+/// serves virtual time (the simulator) and real time (the workbench). Times are measured
+/// from any fixed moment and must not run backwards.
+///
+/// ```
+/// use glomer_runtime::rng::Rng;
+/// use glomer_runtime::sim::{Latency, Network, Outcome, Role, ms};
+///
+/// let mut net = Network::new(Latency::constant(ms(100)), Rng::seeded(42));
+/// let a = net.add("n0", Role::Server);
+/// let b = net.add("n1", Role::Server);
+///
+/// net.send(ms(0), a, b, "hello");
+/// assert!(net.poll(ms(99)).is_none());
+/// assert_eq!(net.next_due(), Some(ms(100)));
+/// let event = net.poll(ms(100)).unwrap();
+/// assert_eq!((event.message, event.outcome), ("hello", Outcome::Delivered));
+/// ```
+///
+/// # Faults
+/// Latencies and faults draw their random numbers from two separate sequences, so turning
+/// loss on leaves the latencies as they are. A partition is checked when a message arrives,
+/// as Maelstrom does it: what was under way when the partition began is dropped, and what
+/// was sent during the partition and arrives after it is delivered.
+pub struct Network<T> {
+    endpoints: Vec<Endpoint>,
+    names: HashMap<Arc<str>, Address>,
+    latency: Latency,
+    links: HashMap<(Address, Address), Latency>,
+    stretch: f64,
+    loss: f64,
+    duplicate: f64,
+    latency_rng: Rng,
+    fault_rng: Rng,
+    next_id: MessageId,
+    next_arrival: u64,
+    /// What is in flight, by the time at which it is due. The messages themselves stay in
+    /// `slots`, so that moving entries about in the heap stays cheap.
+    arrivals: BinaryHeap<Reverse<Arrival>>,
+    slots: Vec<Option<InFlight<T>>>,
+    free: Vec<u32>,
+}
+
+struct Endpoint {
+    name: Arc<str>,
+    role: Role,
+    down: bool,
+    /// One bit for each address whose messages this one does not accept; shorter than the
+    /// list of addresses when the rest are accepted.
+    blocked: Vec<u64>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Arrival {
+    due: u64,
+    /// Breaks ties: what was sent first arrives first.
+    order: u64,
+    slot: u32,
+}
+
+struct InFlight<T> {
+    id: MessageId,
+    src: Address,
+    dest: Address,
+    message: T,
+    sent: u64,
+    lost: bool,
+}
+
+impl<T> Network<T> {
+    /// A network without addresses. The latency is that between servers, and between
+    /// servers and services.
+    pub fn new(latency: Latency, mut rng: Rng) -> Network<T> {
+        Network {
+            endpoints: Vec::new(),
+            names: HashMap::new(),
+            latency,
+            links: HashMap::new(),
+            stretch: 1.0,
+            loss: 0.0,
+            duplicate: 0.0,
+            latency_rng: rng.fork(),
+            fault_rng: rng.fork(),
+            next_id: 0,
+            next_arrival: 0,
+            arrivals: BinaryHeap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Puts someone on the network.
+    ///
+    /// # Panics
+    /// When the name is taken.
+    #[track_caller]
+    pub fn add(&mut self, name: &str, role: Role) -> Address {
+        let address = Address(self.endpoints.len() as u32);
+        let name: Arc<str> = name.into();
+        let earlier = self.names.insert(Arc::clone(&name), address);
+        assert!(
+            earlier.is_none(),
+            "{name:?} is on this network already; every address needs a name of its own"
+        );
+        self.endpoints.push(Endpoint {
+            name,
+            role,
+            down: false,
+            blocked: Vec::new(),
+        });
+        address
+    }
+
+    /// The address of a name, if it is on this network.
+    pub fn lookup(&self, name: &str) -> Option<Address> {
+        self.names.get(name).copied()
+    }
+
+    /// The name of an address.
+    pub fn name(&self, address: Address) -> &str {
+        &self.endpoints[address.index()].name
+    }
+
+    /// What an address stands for.
+    pub fn role(&self, address: Address) -> Role {
+        self.endpoints[address.index()].role
+    }
+
+    /// Every address, in the order in which they were added.
+    pub fn addresses(&self) -> impl ExactSizeIterator<Item = Address> + use<T> {
+        (0..self.endpoints.len() as u32).map(Address)
+    }
+
+    /// How many messages are under way, counting duplicates, and counting lost ones until
+    /// they would have arrived.
+    pub fn in_flight(&self) -> usize {
+        self.arrivals.len()
+    }
+
+    /// How many messages were sent so far: the [`MessageId`] of the next one.
+    pub fn sent(&self) -> u64 {
+        self.next_id
+    }
+
+    /// When the next message arrives; `None` when nothing is under way.
+    pub fn next_due(&self) -> Option<Duration> {
+        let Reverse(arrival) = self.arrivals.peek()?;
+        Some(Duration::from_nanos(arrival.due))
+    }
+
+    /// The next message that is due at `now` or before, in the order of their due times and,
+    /// among equals, of sending. Call it until it gives `None`.
+    pub fn poll(&mut self, now: Duration) -> Option<Event<T>> {
+        let Reverse(first) = self.arrivals.peek()?;
+        if first.due > nanos(now) {
+            return None;
+        }
+        let Reverse(Arrival { due, slot, .. }) = self.arrivals.pop()?;
+        let flight = self.slots[slot as usize].take()?;
+        self.free.push(slot);
+        let outcome = if flight.lost {
+            Outcome::Dropped(Dropped::Loss)
+        } else if self.endpoints[flight.dest.index()].down {
+            Outcome::Dropped(Dropped::Down)
+        } else if self.is_blocked(flight.src, flight.dest) {
+            Outcome::Dropped(Dropped::Partition)
+        } else {
+            Outcome::Delivered
+        };
+        Some(Event {
+            id: flight.id,
+            src: flight.src,
+            dest: flight.dest,
+            message: flight.message,
+            sent: Duration::from_nanos(flight.sent),
+            due: Duration::from_nanos(due),
+            outcome,
+        })
+    }
+
+    /// From now on, drops what arrives at `dest` from `src`; the other direction stays.
+    pub fn block(&mut self, src: Address, dest: Address) {
+        let blocked = &mut self.endpoints[dest.index()].blocked;
+        let (word, bit) = (src.index() / 64, src.index() % 64);
+        if blocked.len() <= word {
+            blocked.resize(word + 1, 0);
+        }
+        blocked[word] |= 1 << bit;
+    }
+
+    /// Lets messages from `src` arrive at `dest` again.
+    pub fn unblock(&mut self, src: Address, dest: Address) {
+        if let Some(word) = self.endpoints[dest.index()]
+            .blocked
+            .get_mut(src.index() / 64)
+        {
+            *word &= !(1 << (src.index() % 64));
+        }
+    }
+
+    /// Whether `dest` drops what arrives from `src`.
+    pub fn is_blocked(&self, src: Address, dest: Address) -> bool {
+        let blocked = &self.endpoints[dest.index()].blocked;
+        blocked
+            .get(src.index() / 64)
+            .is_some_and(|word| word >> (src.index() % 64) & 1 == 1)
+    }
+
+    /// Blocks both directions between the members of different groups. Addresses in no
+    /// group keep their links. Partitions add up until [`heal`](Network::heal).
+    pub fn partition<G: AsRef<[Address]>>(&mut self, groups: &[G]) {
+        let words = self.endpoints.len().div_ceil(64);
+        let mut everyone = vec![0_u64; words];
+        let masks: Vec<Vec<u64>> = groups
+            .iter()
+            .map(|group| {
+                let mut mask = vec![0_u64; words];
+                for member in group.as_ref() {
+                    mask[member.index() / 64] |= 1 << (member.index() % 64);
+                }
+                everyone
+                    .iter_mut()
+                    .zip(&mask)
+                    .for_each(|(all, m)| *all |= m);
+                mask
+            })
+            .collect();
+        for (group, mask) in groups.iter().zip(&masks) {
+            for member in group.as_ref() {
+                let blocked = &mut self.endpoints[member.index()].blocked;
+                blocked.resize(words, 0);
+                for ((bits, all), own) in blocked.iter_mut().zip(&everyone).zip(mask) {
+                    *bits |= all & !own;
+                }
+            }
+        }
+    }
+
+    /// Ends every partition and block. Loss, duplication, latency and who is down stay.
+    pub fn heal(&mut self) {
+        for endpoint in &mut self.endpoints {
+            endpoint.blocked.clear();
+        }
+    }
+
+    /// Takes an address off the network, as when its process dies: what arrives is dropped.
+    pub fn take_down(&mut self, address: Address) {
+        self.endpoints[address.index()].down = true;
+    }
+
+    /// Brings an address back; what is still under way to it arrives.
+    pub fn bring_up(&mut self, address: Address) {
+        self.endpoints[address.index()].down = false;
+    }
+
+    /// Loses each message with the probability `p`, from the next one sent; 0 ends it.
+    ///
+    /// # Panics
+    /// When `p` is not in `0.0..=1.0`.
+    #[track_caller]
+    pub fn set_loss(&mut self, p: f64) {
+        self.loss = probability("loss", p);
+    }
+
+    /// Delivers each message twice with the probability `p`, from the next one sent; each
+    /// copy takes its own time. 0 ends it.
+    ///
+    /// # Panics
+    /// When `p` is not in `0.0..=1.0`.
+    #[track_caller]
+    pub fn set_duplicate(&mut self, p: f64) {
+        self.duplicate = probability("duplicate", p);
+    }
+
+    /// Stretches every latency from now on by the factor, instead of an earlier factor.
+    /// Maelstrom's own slow network has the factor 10.
+    ///
+    /// # Panics
+    /// When the factor is negative or not finite.
+    #[track_caller]
+    pub fn slow(&mut self, factor: f64) {
+        assert!(
+            factor.is_finite() && factor >= 0.0,
+            "a network slower by the factor {factor} makes no sense; give a number from 0 upwards"
+        );
+        self.stretch = factor;
+    }
+
+    /// Ends [`slow`](Network::slow).
+    pub fn fast(&mut self) {
+        self.stretch = 1.0;
+    }
+
+    /// Gives every link without a latency of its own this latency, from the next message
+    /// sent.
+    pub fn set_latency(&mut self, latency: Latency) {
+        self.latency = latency;
+    }
+
+    /// Gives the link from `src` to `dest`, in this one direction, a latency of its own;
+    /// `None` takes it away. It holds for links of clients, too.
+    pub fn set_link_latency(&mut self, src: Address, dest: Address, latency: Option<Latency>) {
+        match latency {
+            Some(latency) => self.links.insert((src, dest), latency),
+            None => self.links.remove(&(src, dest)),
+        };
+    }
+
+    fn is_client_link(&self, src: Address, dest: Address) -> bool {
+        self.role(src) == Role::Client || self.role(dest) == Role::Client
+    }
+
+    fn draw_latency(&mut self, src: Address, dest: Address, client: bool) -> u64 {
+        let own = match self.links.is_empty() {
+            true => None,
+            false => self.links.get(&(src, dest)),
+        };
+        match own {
+            None if client => 0,
+            own => own
+                .unwrap_or(&self.latency)
+                .sample_nanos(&mut self.latency_rng, self.stretch),
+        }
+    }
+
+    fn enqueue(&mut self, due: u64, flight: InFlight<T>) {
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = Some(flight);
+                slot
+            }
+            None => {
+                self.slots.push(Some(flight));
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let order = self.next_arrival;
+        self.next_arrival += 1;
+        self.arrivals.push(Reverse(Arrival { due, order, slot }));
+    }
+}
+
+impl<T: Clone> Network<T> {
+    /// Sends a message, and gives its number. Loss, duplication and latency are decided
+    /// here; whether the receiver accepts it, when it arrives.
+    pub fn send(&mut self, now: Duration, src: Address, dest: Address, message: T) -> MessageId {
+        let id = self.next_id;
+        self.next_id += 1;
+        let sent = nanos(now);
+        let client = self.is_client_link(src, dest);
+        let lost = !client && self.loss > 0.0 && self.fault_rng.chance(self.loss);
+        let twice = !client && self.duplicate > 0.0 && self.fault_rng.chance(self.duplicate);
+        let due = sent.saturating_add(self.draw_latency(src, dest, client));
+        let flight = InFlight {
+            id,
+            src,
+            dest,
+            message,
+            sent,
+            lost,
+        };
+        if twice && !lost {
+            let again = sent.saturating_add(self.draw_latency(src, dest, client));
+            let copy = InFlight {
+                message: flight.message.clone(),
+                ..flight
+            };
+            self.enqueue(due, flight);
+            self.enqueue(again, copy);
+        } else {
+            self.enqueue(due, flight);
+        }
+        id
+    }
+}
+
+#[track_caller]
+fn probability(what: &str, p: f64) -> f64 {
+    assert!(
+        (0.0..=1.0).contains(&p),
+        "the probability of {what} must be between 0.0 and 1.0, and {p} is not"
+    );
+    p
+}
