@@ -1,4 +1,6 @@
 //! The workbench behind the `glomer` command: runs nodes against a simulated network and checks
 //! what they did.
 
+pub mod edn;
+pub mod history;
 pub mod run;
