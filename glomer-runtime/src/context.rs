@@ -1,0 +1,340 @@
+//! What a handler may do.
+
+use std::cell::RefMut;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::core::{Core, Identity, Task, Timer, TimerKey};
+use crate::kv::{Kv, Tso};
+use crate::message::decode_reply;
+use crate::{Error, Message, Rng};
+
+/// How long an rpc waits for its answer unless told otherwise.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a handler may do: look around, send, call, wait.
+///
+/// The runtime lends it to every handler that has a `&Context` parameter.
+/// [`Context::mock`] makes one for a unit test.
+#[derive(Clone)]
+pub struct Context {
+    pub(crate) core: Rc<Core>,
+    pub(crate) sender: String,
+}
+
+impl Context {
+    pub(crate) fn new(core: Rc<Core>) -> Self {
+        Self {
+            core,
+            sender: String::new(),
+        }
+    }
+
+    /// This node's id, such as `n1`.
+    pub fn node_id(&self) -> &str {
+        self.core.node_id()
+    }
+
+    /// The ids of all nodes of the cluster, this one included.
+    pub fn node_ids(&self) -> &[String] {
+        self.core
+            .identity
+            .get()
+            .map_or(&[], |identity| &identity.node_ids)
+    }
+
+    /// The ids of all nodes but this one.
+    pub fn peers(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
+        let me = self.node_id();
+        self.node_ids()
+            .iter()
+            .map(String::as_str)
+            .filter(move |id| *id != me)
+    }
+
+    /// Who sent the message being handled; the node itself in periodic
+    /// functions.
+    pub fn sender(&self) -> &str {
+        &self.sender
+    }
+
+    /// The time since some moment before this node started. It never goes
+    /// back; in the simulator it is virtual.
+    pub fn now(&self) -> Duration {
+        self.core.now.get()
+    }
+
+    /// The node's random numbers, seeded in the simulator.
+    ///
+    /// ```
+    /// # let cx = glomer_runtime::Context::mock("n1", ["n1"]);
+    /// let delay = cx.rng().below(100);
+    /// assert!(delay < 100);
+    /// ```
+    pub fn rng(&self) -> RefMut<'_, Rng> {
+        self.core.rng.borrow_mut()
+    }
+
+    /// Sends a message that expects no answer.
+    ///
+    /// # Panics
+    ///
+    /// If the message does not serialize as a struct or a map.
+    #[track_caller]
+    pub fn send<M: Message + Serialize>(&self, dest: impl AsRef<str>, message: M) {
+        if let Err(error) = self.core.send(dest.as_ref(), &message, None) {
+            panic!("the message `{}` cannot be sent: {error}", M::TYPE);
+        }
+    }
+
+    /// Sends a request, at once, and returns the future of its answer.
+    ///
+    /// The future yields the reply of `M`'s handler, the [`Error`] that was
+    /// answered, or error 0 when there is no answer within a second; see
+    /// [`Rpc::timeout`]. Dropping the future cancels the rpc: its answer will
+    /// be ignored.
+    ///
+    /// ```
+    /// use glomer_runtime::prelude::*;
+    ///
+    /// #[handler("read", reply = "value")]
+    /// fn read(state: &u64) -> u64 {
+    ///     *state
+    /// }
+    ///
+    /// #[handler("sum", reply = "value")]
+    /// async fn sum(state: &Shared<u64>, cx: &Context) -> Result<u64, Error> {
+    ///     let mut sum = state.with(|own| *own);
+    ///     let calls: Vec<_> = cx.peers().map(|peer| cx.rpc(peer, Read {})).collect();
+    ///     for call in calls {
+    ///         sum += call.await?;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the message does not serialize as a struct or a map.
+    #[track_caller]
+    pub fn rpc<M: Message + Serialize>(&self, dest: impl AsRef<str>, message: M) -> Rpc<M> {
+        let started = self.now();
+        match self.core.call(dest.as_ref(), &message, DEFAULT_TIMEOUT) {
+            Ok(msg_id) => Rpc {
+                core: self.core.clone(),
+                msg_id: Some(msg_id),
+                started,
+                message: PhantomData,
+            },
+            Err(error) => panic!("the message `{}` cannot be sent: {error}", M::TYPE),
+        }
+    }
+
+    /// Runs a future beside the handlers, as long as the node lives.
+    ///
+    /// It gets its turn when the handler that spawned it returns or waits.
+    #[track_caller]
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        let place = std::panic::Location::caller();
+        let what = format!("task spawned at {}:{}", place.file(), place.line());
+        self.core.spawn(Task {
+            future: Box::pin(future),
+            request: None,
+            what,
+        });
+    }
+
+    /// A future that completes after `duration`.
+    pub fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep {
+            core: self.core.clone(),
+            deadline: self.now() + duration,
+            timer: None,
+        }
+    }
+
+    /// The sequentially consistent key-value store of Maelstrom.
+    pub fn seq_kv(&self) -> Kv {
+        Kv::new(self, "seq-kv")
+    }
+
+    /// The linearizable key-value store of Maelstrom.
+    pub fn lin_kv(&self) -> Kv {
+        Kv::new(self, "lin-kv")
+    }
+
+    /// The last-write-wins key-value store of Maelstrom.
+    pub fn lww_kv(&self) -> Kv {
+        Kv::new(self, "lww-kv")
+    }
+
+    /// The linearizable timestamp oracle of Maelstrom.
+    pub fn lin_tso(&self) -> Tso {
+        Tso::new(self)
+    }
+
+    /// A context for a unit test: that of node `node_id` in a cluster of
+    /// `node_ids`. What the handler sends is kept for [`sent`](Self::sent);
+    /// nothing goes anywhere, and time stands still at zero.
+    ///
+    /// ```
+    /// use glomer_runtime::prelude::*;
+    ///
+    /// #[handler("forward")]
+    /// fn forward(cx: &Context, message: u64) {
+    ///     for peer in cx.peers() {
+    ///         cx.send(peer, Forward { message });
+    ///     }
+    /// }
+    ///
+    /// let cx = Context::mock("n1", ["n1", "n2", "n3"]);
+    /// forward(&cx, 7);
+    /// let dests: Vec<_> = cx.sent().into_iter().map(|sent| sent.dest).collect();
+    /// assert_eq!(dests, ["n2", "n3"]);
+    /// assert_eq!(cx.sent()[0].decode::<Forward>().unwrap().message, 7);
+    /// ```
+    pub fn mock<I>(node_id: &str, node_ids: I) -> Self
+    where
+        I: IntoIterator<Item: Into<String>>,
+    {
+        let core = Core::new(0);
+        let node_ids = node_ids.into_iter().map(Into::into).collect();
+        let identity = Identity {
+            node_id: node_id.into(),
+            node_ids,
+        };
+        assert!(
+            core.identity.set(identity).is_ok(),
+            "a new core has no identity"
+        );
+        Self {
+            core,
+            sender: "c1".into(),
+        }
+    }
+
+    /// The same, handling a message that `sender` sent; `c1` unless told.
+    #[must_use]
+    pub fn with_sender(mut self, sender: &str) -> Self {
+        self.sender = sender.into();
+        self
+    }
+
+    /// What was sent through this context, in order; for contexts made by
+    /// [`mock`](Self::mock).
+    pub fn sent(&self) -> Vec<Sent> {
+        #[derive(serde::Deserialize)]
+        struct Line {
+            dest: String,
+            body: serde_json::Value,
+        }
+        let out = self.core.out.borrow();
+        serde_json::Deserializer::from_slice(&out)
+            .into_iter::<Line>()
+            .map(|line| line.expect("the runtime writes valid messages"))
+            .map(|Line { dest, body }| Sent { dest, body })
+            .collect()
+    }
+}
+
+/// A message that a handler sent in a unit test.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Who it was sent to.
+    pub dest: String,
+    /// The whole body, with its `type`.
+    pub body: serde_json::Value,
+}
+
+impl Sent {
+    /// The message as an `M`, if it is one.
+    pub fn decode<M: Message + DeserializeOwned>(&self) -> Option<M> {
+        let known = self.body["type"] == M::TYPE;
+        known
+            .then(|| serde_json::from_value(self.body.clone()).ok())
+            .flatten()
+    }
+}
+
+/// The future of an answer; see [`Context::rpc`].
+#[must_use = "an rpc whose future is dropped is cancelled; use `send` if no answer is wanted"]
+pub struct Rpc<M> {
+    core: Rc<Core>,
+    /// `None` once the answer was taken.
+    msg_id: Option<u64>,
+    started: Duration,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M> Rpc<M> {
+    /// Waits `timeout` for the answer, counted from the call, instead of one
+    /// second.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        if let Some(msg_id) = self.msg_id {
+            self.core.set_deadline(msg_id, self.started + timeout);
+        }
+        self
+    }
+}
+
+impl<M: Message<Reply: DeserializeOwned>> Future for Rpc<M> {
+    type Output = Result<M::Reply, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let msg_id = self
+            .msg_id
+            .expect("an rpc is not polled after it completed");
+        let answer = task::ready!(self.core.poll_rpc(msg_id, cx.waker()));
+        self.msg_id = None;
+        Poll::Ready(answer.and_then(|body| decode_reply::<M>(&body)))
+    }
+}
+
+impl<M> Drop for Rpc<M> {
+    fn drop(&mut self) {
+        if let Some(msg_id) = self.msg_id {
+            self.core.cancel_rpc(msg_id);
+        }
+    }
+}
+
+/// The future of a moment; see [`Context::sleep`].
+#[must_use = "a sleep does nothing unless awaited"]
+pub struct Sleep {
+    core: Rc<Core>,
+    deadline: Duration,
+    timer: Option<TimerKey>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        if self.deadline <= self.core.now.get() {
+            return Poll::Ready(());
+        }
+        if !self
+            .timer
+            .is_some_and(|timer| self.core.renew_sleep(timer, cx.waker()))
+        {
+            let timer = Timer::Sleep(cx.waker().clone());
+            self.timer = Some(self.core.set_timer(self.deadline, timer));
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            self.core.cancel_timer(timer);
+        }
+    }
+}

@@ -1,0 +1,472 @@
+//! What a node has pending, in one place: output, rpcs, timers, waiting
+//! handlers and tasks.
+//!
+//! [`Context`](crate::Context) hands parts of it to handlers,
+//! [`Node`](crate::Node) drives it. Nothing here does IO or reads a clock.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{self, Wake, Waker};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::encode::{self, Header};
+use crate::log::{Level, Record};
+use crate::{Error, Message, Rng};
+
+/// How many handlers may wait at once; requests beyond are refused with error
+/// 11, so that a flood of requests cannot take all memory.
+pub(crate) const MAX_WAITING: usize = 65_536;
+
+/// The parts of a node that outlive one message.
+pub(crate) struct Core {
+    pub(crate) identity: OnceCell<Identity>,
+    pub(crate) now: Cell<Duration>,
+    pub(crate) rng: RefCell<Rng>,
+    pub(crate) out: RefCell<Vec<u8>>,
+    pub(crate) log_level: Cell<Level>,
+    pub(crate) records: RefCell<Vec<Record>>,
+    next_msg_id: Cell<u64>,
+    rpcs: RefCell<BTreeMap<u64, Rpc>>,
+    timers: RefCell<BTreeMap<TimerKey, Timer>>,
+    next_timer: Cell<u64>,
+    tasks: RefCell<BTreeMap<u64, Task>>,
+    next_task: Cell<u64>,
+    ready: Arc<Ready>,
+}
+
+/// What `init` tells a node.
+pub(crate) struct Identity {
+    pub(crate) node_id: String,
+    pub(crate) node_ids: Vec<String>,
+}
+
+/// Deadline and a number that keeps equal deadlines apart, in order of setting.
+pub(crate) type TimerKey = (Duration, u64);
+
+pub(crate) enum Timer {
+    /// The rpc with this `msg_id` has waited long enough.
+    Rpc(u64),
+    Sleep(Waker),
+    /// The periodic function with this index is due.
+    Every(usize),
+}
+
+struct Rpc {
+    dest: String,
+    timer: TimerKey,
+    state: RpcState,
+}
+
+enum RpcState {
+    Waiting(Option<Waker>),
+    Done(Result<String, Error>),
+}
+
+/// A request to be answered, by whoever gets to it.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) src: String,
+    /// As written in the request; `None` if it expects no answer.
+    pub(crate) msg_id: Option<String>,
+}
+
+/// A future being run: a handler that waits, or something spawned.
+pub(crate) struct Task {
+    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
+    /// The request this task will answer when it completes.
+    pub(crate) request: Option<Request>,
+    /// What it is, for people.
+    pub(crate) what: String,
+}
+
+/// The tasks to be polled. Wakers must be `Send`, hence the lock; there is one
+/// thread, so nobody ever waits for it.
+#[derive(Default)]
+struct Ready(Mutex<VecDeque<u64>>);
+
+impl Ready {
+    fn push(&self, task: u64) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(task);
+    }
+
+    fn pop(&self) -> Option<u64> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+struct TaskWaker {
+    task: u64,
+    ready: Arc<Ready>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        self.ready.push(self.task);
+    }
+}
+
+impl Core {
+    pub(crate) fn new(seed: u64) -> Rc<Self> {
+        let mut rng = Rng::seeded(seed);
+        // A node that was restarted must not take answers to its former self
+        // for its own, so numbers do not begin at the same place every time.
+        let first_msg_id = 1 + rng.below(1 << 32);
+        Rc::new(Self {
+            identity: OnceCell::new(),
+            now: Cell::default(),
+            rng: RefCell::new(rng),
+            out: RefCell::default(),
+            log_level: Cell::default(),
+            records: RefCell::default(),
+            next_msg_id: Cell::new(first_msg_id),
+            rpcs: RefCell::default(),
+            timers: RefCell::default(),
+            next_timer: Cell::new(0),
+            tasks: RefCell::default(),
+            next_task: Cell::new(0),
+            ready: Arc::default(),
+        })
+    }
+
+    pub(crate) fn node_id(&self) -> &str {
+        self.identity.get().map_or("", |identity| &identity.node_id)
+    }
+
+    pub(crate) fn log<T: Display>(&self, level: Level, text: impl FnOnce() -> T) {
+        if level <= self.log_level.get() {
+            self.records.borrow_mut().push(Record {
+                level,
+                text: text().to_string(),
+            });
+        }
+    }
+
+    // Sending.
+
+    /// Appends a message to the output.
+    pub(crate) fn send<M>(
+        &self,
+        dest: &str,
+        message: &M,
+        msg_id: Option<u64>,
+    ) -> serde_json::Result<()>
+    where
+        M: Message + Serialize,
+    {
+        let header = Header::Message {
+            kind: M::TYPE,
+            msg_id,
+        };
+        encode::message(
+            &mut self.out.borrow_mut(),
+            self.node_id(),
+            dest,
+            header,
+            None,
+            message,
+        )
+    }
+
+    /// Appends the answer to `request`, if it expects one.
+    pub(crate) fn answer<M>(&self, request: RequestRef<'_>, result: Result<M::Reply, Error>)
+    where
+        M: Message<Reply: Serialize>,
+    {
+        let error = match result {
+            Ok(reply) => {
+                let Some(msg_id) = request.msg_id else { return };
+                let header = Header::Ok {
+                    kind: M::TYPE,
+                    in_reply_to: msg_id,
+                };
+                let written = encode::message(
+                    &mut self.out.borrow_mut(),
+                    self.node_id(),
+                    request.src,
+                    header,
+                    M::REPLY_FIELD,
+                    &reply,
+                );
+                let Err(error) = written else { return };
+                let text = format!("the reply to `{}` cannot be sent: {error}", M::TYPE);
+                self.log(Level::Error, || &text);
+                Error::crash(text)
+            }
+            Err(error) => error,
+        };
+        self.answer_error(request, &error);
+    }
+
+    /// Appends an `error` answer to `request`, if it expects one.
+    pub(crate) fn answer_error(&self, request: RequestRef<'_>, error: &Error) {
+        let Some(msg_id) = request.msg_id else {
+            let src = request.src;
+            self.log(Level::Warn, || {
+                format!("a message from {src}, which expects no answer, failed: {error}")
+            });
+            return;
+        };
+        self.log(Level::Debug, || {
+            format!("answered {} with {error}", request.src)
+        });
+        #[derive(Serialize)]
+        struct Body<'a> {
+            code: u32,
+            text: &'a str,
+        }
+        let body = Body {
+            code: error.code(),
+            text: error.text(),
+        };
+        let header = Header::Error {
+            in_reply_to: msg_id,
+        };
+        let mut out = self.out.borrow_mut();
+        encode::message(&mut out, self.node_id(), request.src, header, None, &body)
+            .expect("an error body is JSON");
+    }
+
+    // Rpcs.
+
+    /// Sends a request and returns the `msg_id` to wait for.
+    pub(crate) fn call<M>(
+        &self,
+        dest: &str,
+        message: &M,
+        timeout: Duration,
+    ) -> serde_json::Result<u64>
+    where
+        M: Message + Serialize,
+    {
+        let msg_id = self.next_msg_id.get();
+        self.send(dest, message, Some(msg_id))?;
+        self.next_msg_id.set(msg_id + 1);
+        let timer = self.set_timer(self.now.get() + timeout, Timer::Rpc(msg_id));
+        let rpc = Rpc {
+            dest: dest.into(),
+            timer,
+            state: RpcState::Waiting(None),
+        };
+        self.rpcs.borrow_mut().insert(msg_id, rpc);
+        Ok(msg_id)
+    }
+
+    /// Sets another deadline for a pending rpc.
+    pub(crate) fn set_deadline(&self, msg_id: u64, deadline: Duration) {
+        if let Some(rpc) = self.rpcs.borrow_mut().get_mut(&msg_id)
+            && let RpcState::Waiting(_) = rpc.state
+        {
+            self.cancel_timer(rpc.timer);
+            rpc.timer = self.set_timer(deadline, Timer::Rpc(msg_id));
+        }
+    }
+
+    pub(crate) fn poll_rpc(&self, msg_id: u64, waker: &Waker) -> task::Poll<Result<String, Error>> {
+        let mut rpcs = self.rpcs.borrow_mut();
+        match rpcs.get_mut(&msg_id) {
+            Some(Rpc {
+                state: RpcState::Waiting(waiting),
+                ..
+            }) => {
+                *waiting = Some(waker.clone());
+                task::Poll::Pending
+            }
+            Some(_) => match rpcs.remove(&msg_id).map(|rpc| rpc.state) {
+                Some(RpcState::Done(answer)) => task::Poll::Ready(answer),
+                _ => task::Poll::Pending,
+            },
+            None => panic!("an rpc was polled after it had completed"),
+        }
+    }
+
+    /// Forgets an rpc whose future was dropped.
+    pub(crate) fn cancel_rpc(&self, msg_id: u64) {
+        let rpc = self.rpcs.borrow_mut().remove(&msg_id);
+        if let Some(Rpc {
+            state: RpcState::Waiting(_),
+            timer,
+            ..
+        }) = rpc
+        {
+            self.cancel_timer(timer);
+        }
+    }
+
+    /// Takes an answer; false if nobody waits for it.
+    pub(crate) fn complete_rpc(
+        &self,
+        msg_id: u64,
+        from: Option<&str>,
+        answer: Result<String, Error>,
+    ) -> bool {
+        let waker = {
+            let mut rpcs = self.rpcs.borrow_mut();
+            let Some(rpc) = rpcs.get_mut(&msg_id) else {
+                return false;
+            };
+            let RpcState::Waiting(waker) = &mut rpc.state else {
+                return false;
+            };
+            if from.is_some_and(|from| from != rpc.dest) {
+                return false;
+            }
+            let waker = waker.take();
+            self.cancel_timer(rpc.timer);
+            rpc.state = RpcState::Done(answer);
+            waker
+        };
+        waker.inspect(Waker::wake_by_ref);
+        true
+    }
+
+    // Timers.
+
+    pub(crate) fn set_timer(&self, deadline: Duration, timer: Timer) -> TimerKey {
+        let number = self.next_timer.get();
+        self.next_timer.set(number + 1);
+        self.timers.borrow_mut().insert((deadline, number), timer);
+        (deadline, number)
+    }
+
+    /// Sets the waker of a sleep anew; false if the sleep is over.
+    pub(crate) fn renew_sleep(&self, key: TimerKey, waker: &Waker) -> bool {
+        match self.timers.borrow_mut().get_mut(&key) {
+            Some(Timer::Sleep(old)) => {
+                old.clone_from(waker);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn cancel_timer(&self, key: TimerKey) {
+        self.timers.borrow_mut().remove(&key);
+    }
+
+    /// Takes the first timer that is due.
+    pub(crate) fn due_timer(&self) -> Option<(TimerKey, Timer)> {
+        let mut timers = self.timers.borrow_mut();
+        let first = timers.first_entry()?;
+        (first.key().0 <= self.now.get()).then(|| first.remove_entry())
+    }
+
+    /// Handles a timer other than `Every`.
+    pub(crate) fn fire(&self, timer: Timer) {
+        match timer {
+            Timer::Rpc(msg_id) => {
+                let dest = match self.rpcs.borrow().get(&msg_id) {
+                    Some(rpc) => rpc.dest.clone(),
+                    None => return,
+                };
+                let error = Error::timeout(format!("no answer from {dest}"));
+                self.complete_rpc(msg_id, None, Err(error));
+            }
+            Timer::Sleep(waker) => waker.wake(),
+            Timer::Every(_) => {}
+        }
+    }
+
+    /// When something is to be done next without input.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        if self.ready.len() > 0 {
+            return Some(self.now.get());
+        }
+        self.timers
+            .borrow()
+            .first_key_value()
+            .map(|((deadline, _), _)| *deadline)
+    }
+
+    // Tasks.
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.tasks.borrow().len()
+    }
+
+    pub(crate) fn spawn(&self, task: Task) {
+        let number = self.next_task.get();
+        self.next_task.set(number + 1);
+        self.tasks.borrow_mut().insert(number, task);
+        self.ready.push(number);
+    }
+
+    /// Takes a task that can go on, with the waker to poll it with.
+    pub(crate) fn ready_task(&self) -> Option<(u64, Task, Waker)> {
+        loop {
+            let number = self.ready.pop()?;
+            // A task may be woken twice, or be over by now.
+            if let Some(task) = self.tasks.borrow_mut().remove(&number) {
+                let waker = TaskWaker {
+                    task: number,
+                    ready: self.ready.clone(),
+                };
+                return Some((number, task, Arc::new(waker).into()));
+            }
+        }
+    }
+
+    /// Puts back a task that still waits.
+    pub(crate) fn park(&self, number: u64, task: Task) {
+        self.tasks.borrow_mut().insert(number, task);
+    }
+
+    // The end.
+
+    /// Completes all rpcs, since no answer can come any more.
+    pub(crate) fn end(&self) {
+        let pending: Vec<u64> = self.rpcs.borrow().keys().copied().collect();
+        for msg_id in pending {
+            let error = Error::timeout("the input ended before the answer came");
+            self.complete_rpc(msg_id, None, Err(error));
+        }
+    }
+
+    /// Takes all tasks, finished or not.
+    pub(crate) fn take_tasks(&self) -> Vec<Task> {
+        std::mem::take(&mut *self.tasks.borrow_mut())
+            .into_values()
+            .collect()
+    }
+}
+
+/// A request, borrowed from the line or from a waiting task.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestRef<'a> {
+    pub(crate) src: &'a str,
+    pub(crate) msg_id: Option<&'a str>,
+}
+
+impl Request {
+    pub(crate) fn borrow(&self) -> RequestRef<'_> {
+        RequestRef {
+            src: &self.src,
+            msg_id: self.msg_id.as_deref(),
+        }
+    }
+}
+
+impl RequestRef<'_> {
+    pub(crate) fn to_owned(self) -> Request {
+        Request {
+            src: self.src.into(),
+            msg_id: self.msg_id.map(Into::into),
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! The node: lines and time go in, lines and the next deadline come out.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::core::{Core, Identity, MAX_WAITING, RequestRef, Task, Timer};
+use crate::log::{Level, Record, excerpt};
+use crate::message::decode;
+use crate::registry::{Every, Handler, Registry, StartError};
+use crate::wire::{self, Envelope};
+use crate::{Context, Error, Message, Shared, panic};
+
+/// How many turns tasks get between two lines, so that tasks that wake each
+/// other for ever cannot keep the node from its input.
+const MAX_TURNS: usize = 1024;
+
+/// One node, with state `S`, and no IO.
+///
+/// A driver feeds it lines and the time and carries its output away; the
+/// node never reads a clock, so the same calls give the same output.
+/// [`run`](crate::run) drives it with standard input and output,
+/// the simulator in virtual time.
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_runtime::{Node, prelude::*};
+///
+/// #[handler("add", reply = "sum")]
+/// fn add(state: &mut u64, amount: u64) -> u64 {
+///     *state += amount;
+///     *state
+/// }
+///
+/// let mut node = Node::<u64>::new(0).unwrap();
+/// let now = Duration::ZERO;
+/// node.handle(now, br#"{"src":"c1","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1"]}}"#);
+/// node.handle(now, br#"{"src":"c1","dest":"n1","body":{"type":"add","msg_id":2,"amount":5}}"#);
+///
+/// let output = String::from_utf8(node.take_output()).unwrap();
+/// assert!(output.lines().next().unwrap().contains("init_ok"));
+/// assert!(output.lines().nth(1).unwrap().ends_with(r#""type":"add_ok","in_reply_to":2,"sum":5}}"#));
+/// ```
+pub struct Node<S: 'static> {
+    registry: Registry<S>,
+    make: Box<dyn FnMut(&Init) -> S>,
+    state: Option<Shared<S>>,
+    core: Rc<Core>,
+    context: Context,
+    lines: u64,
+}
+
+/// What a node is told at its start; see [`run_with`](crate::run_with).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Init {
+    /// This node's id.
+    pub node_id: String,
+    /// The ids of all nodes of the cluster, this one included.
+    pub node_ids: Vec<String>,
+}
+
+impl Message for Init {
+    const TYPE: &'static str = "init";
+    type Reply = ();
+}
+
+impl<S: 'static> Node<S> {
+    /// A node that has not seen `init` yet; its random numbers follow from
+    /// `seed`.
+    ///
+    /// # Errors
+    ///
+    /// If two handlers for `S` are for the same type of message.
+    pub fn new(seed: u64) -> Result<Self, StartError>
+    where
+        S: Default,
+    {
+        Self::with(seed, |_| S::default())
+    }
+
+    /// The same, with a state made from what `init` says.
+    ///
+    /// # Errors
+    ///
+    /// If two handlers for `S` are for the same type of message.
+    pub fn with(seed: u64, make: impl FnMut(&Init) -> S + 'static) -> Result<Self, StartError> {
+        let core = Core::new(seed);
+        Ok(Self {
+            registry: Registry::collect()?,
+            make: Box::new(make),
+            state: None,
+            context: Context::new(core.clone()),
+            core,
+            lines: 0,
+        })
+    }
+
+    /// Takes one line of input, without its line feed.
+    pub fn handle(&mut self, now: Duration, line: &[u8]) {
+        self.advance(now);
+        self.lines += 1;
+        match wire::read(line) {
+            Ok(envelope) => self.dispatch(&envelope),
+            Err(_) if line.trim_ascii().is_empty() => {}
+            Err(defect) => {
+                let number = self.lines;
+                self.core.log(Level::Warn, || {
+                    format!("line {number} ignored: {defect}: {}", excerpt(line))
+                });
+            }
+        }
+        self.run_tasks(MAX_TURNS);
+    }
+
+    /// Takes the news that a line was too long to be kept: its beginning and
+    /// the limit in bytes.
+    pub(crate) fn refuse_line(&mut self, start: &[u8], limit: usize) {
+        self.lines += 1;
+        let number = self.lines;
+        self.core.log(Level::Error, || {
+            format!(
+                "line {number} refused: longer than {limit} bytes (GLOMER_MAX_LINE raises \
+                 the limit): {}",
+                excerpt(start)
+            )
+        });
+    }
+
+    /// Does what is due: periodic functions, sleeps, rpcs that got no answer.
+    pub fn tick(&mut self, now: Duration) {
+        self.advance(now);
+        while let Some(((due, _), timer)) = self.core.due_timer() {
+            match timer {
+                Timer::Every(index) => self.run_every(index, due),
+                other => self.core.fire(other),
+            }
+            self.run_tasks(MAX_TURNS);
+        }
+        self.run_tasks(MAX_TURNS);
+    }
+
+    /// When [`tick`](Self::tick) is to be called next, if nothing comes before.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.core.deadline()
+    }
+
+    /// Takes what the node has sent: lines, each with its line feed.
+    #[must_use = "output that is dropped is lost"]
+    pub fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut *self.core.out.borrow_mut())
+    }
+
+    /// The same into a buffer that is used again; what it held is dropped.
+    pub fn swap_output(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        std::mem::swap(&mut *self.core.out.borrow_mut(), buffer);
+    }
+
+    /// How much output waits to be taken, in bytes.
+    pub(crate) fn output_len(&self) -> usize {
+        self.core.out.borrow().len()
+    }
+
+    /// Takes what the node has to tell people.
+    pub fn take_log(&mut self) -> Vec<Record> {
+        std::mem::take(&mut *self.core.records.borrow_mut())
+    }
+
+    /// Sets how much the node tells; [`Level::Warn`] at first.
+    pub fn set_log_level(&mut self, level: Level) {
+        self.core.log_level.set(level);
+    }
+
+    /// Takes the end of input: whoever waits for an answer is told that none
+    /// will come, and whatever still waits after that is answered with error
+    /// 0 and dropped.
+    pub fn finish(&mut self, now: Duration) {
+        self.advance(now);
+        self.core.end();
+        // Enough turns for every task to hear of it and answer.
+        self.run_tasks(MAX_TURNS + 4 * self.core.waiting());
+        for task in self.core.take_tasks() {
+            if let Some(request) = &task.request {
+                let error = Error::timeout("the input ended before the handler had its answer");
+                self.core.answer_error(request.borrow(), &error);
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Duration) {
+        self.core.now.set(self.core.now.get().max(now));
+    }
+
+    fn dispatch(&mut self, envelope: &Envelope<'_>) {
+        let Envelope { src, body, header } = envelope;
+        let request = RequestRef {
+            src,
+            msg_id: header.msg_id,
+        };
+        let kind = header.kind.as_deref();
+        if header.in_reply_to.is_some() || kind.is_some_and(is_answer) {
+            return self.take_answer(envelope);
+        }
+        let Some(kind) = kind else {
+            let error = Error::malformed_request("the body has no `type`");
+            return self.core.answer_error(request, &error);
+        };
+        if kind == Init::TYPE {
+            return self.init(request, body);
+        }
+        let Some(state) = &self.state else {
+            let error = Error::temporarily_unavailable(format!(
+                "`{kind}` came before `init`; this node does not know its name yet"
+            ));
+            return self.core.answer_error(request, &error);
+        };
+        match self.registry.handler(kind) {
+            Some(handler) => {
+                run_handler(&self.core, &mut self.context, state, handler, request, body)
+            }
+            None => {
+                let known: Vec<_> = self.registry.messages().collect();
+                let error = Error::not_supported(format!(
+                    "no handler for `{kind}`; this node handles {}",
+                    known.join(", ")
+                ));
+                self.core.answer_error(request, &error);
+            }
+        }
+    }
+
+    fn take_answer(&mut self, envelope: &Envelope<'_>) {
+        let Envelope { src, body, header } = envelope;
+        let kind = header.kind.as_deref().unwrap_or("untyped");
+        let answer = match kind {
+            "error" => Err(received_error(body)),
+            _ => Ok((*body).to_string()),
+        };
+        let msg_id = header.in_reply_to.and_then(|digits| digits.parse().ok());
+        if !msg_id.is_some_and(|msg_id| self.core.complete_rpc(msg_id, Some(src), answer)) {
+            self.core.log(Level::Debug, || {
+                format!("ignored `{kind}` from {src}, which nobody waits for")
+            });
+        }
+    }
+
+    fn init(&mut self, request: RequestRef<'_>, body: &str) {
+        let init = match decode::<Init>(body) {
+            Ok(init) => init,
+            Err(error) => return self.core.answer_error(request, &error),
+        };
+        if let Some(identity) = self.core.identity.get() {
+            // A message may be delivered twice, and every request is answered.
+            if identity.node_id == init.node_id {
+                return self.core.answer::<Init>(request, Ok(()));
+            }
+            let text = format!("this node is {} already", identity.node_id);
+            return self
+                .core
+                .answer_error(request, &Error::precondition_failed(text));
+        }
+        let make = &mut self.make;
+        let state = match panic::catch(|| make(&init)) {
+            Ok(state) => state,
+            Err(report) => {
+                self.core
+                    .log(Level::Error, || format!("making the state {report}"));
+                let error = Error::crash("the state could not be made");
+                return self.core.answer_error(request, &error);
+            }
+        };
+        let identity = Identity {
+            node_id: init.node_id,
+            node_ids: init.node_ids,
+        };
+        // Set here only, and found unset above.
+        let _ = self.core.identity.set(identity);
+        self.core.log(Level::Info, || {
+            format!("node {} starts", self.core.node_id())
+        });
+        for (index, every) in self.registry.every.iter().enumerate() {
+            self.core
+                .set_timer(self.core.now.get() + every.period, Timer::Every(index));
+        }
+        let state = &*self.state.insert(Shared::new(state));
+        match self.registry.handler(Init::TYPE) {
+            Some(hook) => run_handler(&self.core, &mut self.context, state, hook, request, body),
+            None => self.core.answer::<Init>(request, Ok(())),
+        }
+    }
+
+    fn run_every(&mut self, index: usize, due: Duration) {
+        let Some(state) = &self.state else { return };
+        let every: &Every<S> = self.registry.every[index];
+        let now = self.core.now.get();
+        // Keep the beat, but do not catch up on beats that were missed.
+        let next = if due + every.period > now { due } else { now } + every.period;
+        self.core.set_timer(next, Timer::Every(index));
+        self.context.sender.clear();
+        self.context.sender.push_str(self.core.node_id());
+        let tick = Tick {
+            core: &self.core,
+            context: &self.context,
+            state,
+            every,
+        };
+        if let Err(report) = panic::catch(|| (every.run)(tick)) {
+            self.core.log(Level::Error, || {
+                format!("`{}` at {} {report}", every.name, every.location)
+            });
+        }
+    }
+
+    fn run_tasks(&mut self, turns: usize) {
+        for _ in 0..turns {
+            let Some((number, mut task, waker)) = self.core.ready_task() else {
+                break;
+            };
+            let mut cx = std::task::Context::from_waker(&waker);
+            match panic::catch(|| task.future.as_mut().poll(&mut cx)) {
+                Ok(std::task::Poll::Pending) => self.core.park(number, task),
+                Ok(std::task::Poll::Ready(())) => {}
+                Err(report) => {
+                    self.core
+                        .log(Level::Error, || format!("{} {report}", task.what));
+                    if let Some(request) = &task.request {
+                        let error = Error::crash(format!("{} panicked", task.what));
+                        self.core.answer_error(request.borrow(), &error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S> Drop for Node<S> {
+    fn drop(&mut self) {
+        // Tasks hold the core that holds them.
+        drop(self.core.take_tasks());
+    }
+}
+
+/// Answers are told by their type too, since some peers answer messages that
+/// expected none.
+fn is_answer(kind: &str) -> bool {
+    kind == "error" || kind.ends_with("_ok")
+}
+
+fn received_error(body: &str) -> Error {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        code: u32,
+        #[serde(default)]
+        text: String,
+    }
+    match serde_json::from_str::<Body>(body) {
+        Ok(Body { code, text }) => Error::received(code, text),
+        Err(error) => Error::crash(format!("the answer is a malformed error: {error}")),
+    }
+}
+
+fn run_handler<S>(
+    core: &Rc<Core>,
+    context: &mut Context,
+    state: &Shared<S>,
+    handler: &'static Handler<S>,
+    request: RequestRef<'_>,
+    body: &str,
+) {
+    context.sender.clear();
+    context.sender.push_str(request.src);
+    let call = Call {
+        core,
+        context,
+        state,
+        handler,
+        request,
+        body,
+    };
+    if let Err(report) = panic::catch(|| (handler.run)(call)) {
+        let what = describe(handler);
+        core.log(Level::Error, || format!("{what} {report}"));
+        core.answer_error(request, &Error::crash(format!("{what} panicked")));
+    }
+}
+
+fn describe<S>(handler: &Handler<S>) -> String {
+    format!("handler `{}` at {}", handler.name, handler.location)
+}
+
+/// A message on its way into its handler.
+pub struct Call<'a, S: 'static> {
+    core: &'a Rc<Core>,
+    context: &'a Context,
+    state: &'a Shared<S>,
+    handler: &'static Handler<S>,
+    request: RequestRef<'a>,
+    body: &'a str,
+}
+
+impl<S> Call<'_, S> {
+    /// Runs a handler that returns its reply.
+    pub fn sync<M, T>(self, f: impl FnOnce(&mut S, &Context, M) -> T)
+    where
+        M: Message<Reply: Serialize> + DeserializeOwned,
+        T: IntoReply<M::Reply>,
+    {
+        let result = decode(self.body).and_then(|message| {
+            self.state
+                .with(|state| f(state, self.context, message))
+                .into_reply()
+        });
+        self.core.answer::<M>(self.request, result);
+    }
+
+    /// Runs a handler that may wait.
+    pub fn wait<M, T, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
+    where
+        M: Message<Reply: Serialize> + DeserializeOwned,
+        T: IntoReply<M::Reply>,
+        F: Future<Output = T> + 'static,
+    {
+        let message = match decode(self.body) {
+            Ok(message) => message,
+            Err(error) => return self.core.answer_error(self.request, &error),
+        };
+        if self.core.waiting() >= MAX_WAITING {
+            let error = Error::temporarily_unavailable(format!(
+                "{MAX_WAITING} handlers are waiting already"
+            ));
+            return self.core.answer_error(self.request, &error);
+        }
+        let running = f(self.state.clone(), self.context.clone(), message);
+        let request = self.request.to_owned();
+        let core = self.core.clone();
+        let answer = {
+            let request = request.clone();
+            async move {
+                let result = running.await.into_reply();
+                core.answer::<M>(request.borrow(), result);
+            }
+        };
+        let what = describe(self.handler);
+        self.core.spawn(Task {
+            future: Box::pin(answer),
+            request: Some(request),
+            what,
+        });
+    }
+}
+
+/// A periodic function's turn.
+pub struct Tick<'a, S: 'static> {
+    core: &'a Rc<Core>,
+    context: &'a Context,
+    state: &'a Shared<S>,
+    every: &'static Every<S>,
+}
+
+impl<S> Tick<'_, S> {
+    /// Runs a function that does not wait.
+    pub fn sync(self, f: impl FnOnce(&mut S, &Context)) {
+        self.state.with(|state| f(state, self.context));
+    }
+
+    /// Runs a function that may wait.
+    pub fn wait<F>(self, f: impl FnOnce(Shared<S>, Context) -> F)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let future = f(self.state.clone(), self.context.clone());
+        let what = format!("`{}` at {}", self.every.name, self.every.location);
+        self.core.spawn(Task {
+            future: Box::pin(future),
+            request: None,
+            what,
+        });
+    }
+}
+
+/// What a handler may return if its reply is an `R`: the `R` itself, or a
+/// `Result` of it.
+pub trait IntoReply<R> {
+    /// The reply, or the error to answer with.
+    ///
+    /// # Errors
+    ///
+    /// What the handler returned as `Err`.
+    fn into_reply(self) -> Result<R, Error>;
+}
+
+impl<R> IntoReply<R> for R {
+    fn into_reply(self) -> Result<R, Error> {
+        Ok(self)
+    }
+}
+
+impl<R, E: Into<Error>> IntoReply<R> for Result<R, E> {
+    fn into_reply(self) -> Result<R, Error> {
+        self.map_err(Into::into)
+    }
+}

@@ -1,0 +1,50 @@
+//! Catching the panic of a handler together with its place.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::Once;
+
+thread_local! {
+    /// `Some` while a handler runs: the report of its panic.
+    static REPORT: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Calls `f`; if it panics, says with what and where.
+pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    install_hook();
+    let outer = REPORT.replace(Some(String::new()));
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    let report = REPORT.replace(outer);
+    result.map_err(|_| report.unwrap_or_default())
+}
+
+/// The place of a panic is known to the panic hook only.
+fn install_hook() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let ours = REPORT.with_borrow_mut(|report| match report {
+                Some(report) => {
+                    *report = describe(info);
+                    true
+                }
+                None => false,
+            });
+            if !ours {
+                previous(info);
+            }
+        }));
+    });
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let message = info.payload_as_str().unwrap_or("a value that is no text");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = Backtrace::capture();
+    match backtrace.status() {
+        BacktraceStatus::Captured => format!("panicked at {place}: {message}\n{backtrace}"),
+        _ => format!("panicked at {place}: {message}"),
+    }
+}

@@ -1,0 +1,126 @@
+//! Which functions belong to a node: what the attributes register, found again
+//! by state type.
+
+use std::any::{Any, type_name};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::node::{Call, Tick};
+
+/// Where a function stands in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Path as the compiler was given it.
+    pub file: &'static str,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A function annotated with `#[handler]`.
+pub struct Handler<S: 'static> {
+    /// The `type` of the messages it handles.
+    pub message: &'static str,
+    /// Its own name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub location: Location,
+    /// Reads the parameters, calls the function and answers.
+    pub run: fn(Call<'_, S>),
+}
+
+/// A function annotated with `#[every]`.
+pub struct Every<S: 'static> {
+    /// Its own name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub location: Location,
+    /// How often it runs.
+    pub period: Duration,
+    /// Calls the function.
+    pub run: fn(Tick<'_, S>),
+}
+
+/// One annotated function, whatever its state.
+pub struct Registration(&'static (dyn Any + Send + Sync));
+
+inventory::collect!(Registration);
+
+impl Registration {
+    /// Registers a handler.
+    pub const fn handler<S: 'static>(handler: &'static Handler<S>) -> Self {
+        Self(handler)
+    }
+
+    /// Registers a periodic function.
+    pub const fn every<S: 'static>(every: &'static Every<S>) -> Self {
+        Self(every)
+    }
+}
+
+/// The functions of the nodes whose state is `S`.
+pub(crate) struct Registry<S: 'static> {
+    handlers: BTreeMap<&'static str, &'static Handler<S>>,
+    pub(crate) every: Vec<&'static Every<S>>,
+}
+
+impl<S> Registry<S> {
+    pub(crate) fn collect() -> Result<Self, StartError> {
+        let registered = || inventory::iter::<Registration>.into_iter();
+        let mut handlers: BTreeMap<_, &'static Handler<S>> = BTreeMap::new();
+        for handler in registered().filter_map(|it| it.0.downcast_ref::<Handler<S>>()) {
+            if let Some(other) = handlers.insert(handler.message, handler) {
+                let mut both = [other, handler].map(|it| (it.location, it.name));
+                both.sort_by_key(|(location, _)| (location.file, location.line));
+                return Err(StartError {
+                    message: handler.message,
+                    state: type_name::<S>(),
+                    functions: both,
+                });
+            }
+        }
+        // The linker decides the order of registration; the source should.
+        let mut every: Vec<&'static Every<S>> = registered()
+            .filter_map(|it| it.0.downcast_ref::<Every<S>>())
+            .collect();
+        every.sort_by_key(|it| (it.location.file, it.location.line));
+        Ok(Self { handlers, every })
+    }
+
+    pub(crate) fn handler(&self, message: &str) -> Option<&'static Handler<S>> {
+        self.handlers.get(message).copied()
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &'static str> {
+        self.handlers.keys().copied()
+    }
+}
+
+/// Why a node cannot start: two of its handlers are for the same type.
+#[derive(Debug)]
+pub struct StartError {
+    message: &'static str,
+    state: &'static str,
+    functions: [(Location, &'static str); 2],
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [(first, first_name), (second, second_name)] = self.functions;
+        write!(
+            f,
+            "two handlers of the node `{}` are for `{}`:\n  \
+             `{first_name}` at {first}\n  `{second_name}` at {second}\n\
+             remove one, or give it another type",
+            self.state, self.message
+        )
+    }
+}
+
+impl std::error::Error for StartError {}
