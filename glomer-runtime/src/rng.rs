@@ -12,7 +12,7 @@ use std::ops::Range;
 /// It is fast and statistically good, and it is not for secrets.
 ///
 /// ```
-/// use glomer_runtime::rng::Rng;
+/// use glomer_runtime::Rng;
 ///
 /// let mut one = Rng::seeded(42);
 /// let mut two = Rng::seeded(42);

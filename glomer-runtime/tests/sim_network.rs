@@ -1,6 +1,6 @@
 //! The simulated network, through its public interface.
 
-use glomer_runtime::rng::Rng;
+use glomer_runtime::Rng;
 use glomer_runtime::sim::{Address, Dropped, Event, Latency, Network, Outcome, Role, ms, secs};
 use std::time::Duration;
 

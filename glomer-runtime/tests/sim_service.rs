@@ -1,6 +1,6 @@
 //! Maelstrom's services, through their public interface.
 
-use glomer_runtime::rng::Rng;
+use glomer_runtime::Rng;
 use glomer_runtime::sim::service::{LinKv, LinTso, LwwKv, SeqKv, Service, defaults};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

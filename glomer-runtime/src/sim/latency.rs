@@ -1,6 +1,6 @@
 //! How long a message takes.
 
-use crate::rng::Rng;
+use crate::Rng;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// mean is one; a finer mean is drawn in whole nanoseconds.
 ///
 /// ```
-/// use glomer_runtime::rng::Rng;
+/// use glomer_runtime::Rng;
 /// use glomer_runtime::sim::{Latency, ms};
 ///
 /// let mut rng = Rng::seeded(42);

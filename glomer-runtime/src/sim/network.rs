@@ -1,7 +1,7 @@
 //! The simulated network: what is in flight, when it is due, and what the faults do to it.
 
 use super::latency::{Latency, nanos};
-use crate::rng::Rng;
+use crate::Rng;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
@@ -86,7 +86,7 @@ pub struct Event<T> {
 /// from any fixed moment and must not run backwards.
 ///
 /// ```
-/// use glomer_runtime::rng::Rng;
+/// use glomer_runtime::Rng;
 /// use glomer_runtime::sim::{Latency, Network, Outcome, Role, ms};
 ///
 /// let mut net = Network::new(Latency::constant(ms(100)), Rng::seeded(42));

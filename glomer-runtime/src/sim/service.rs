@@ -5,7 +5,7 @@
 //! thing differs: Maelstrom keeps the last 32 states of `seq-kv`, and a client further behind
 //! than that may be sent back to a state older than one it has seen. Here it is not.
 
-use crate::rng::Rng;
+use crate::Rng;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Something on the network that answers requests by itself, such as a key-value store.
 ///
 /// ```
-/// use glomer_runtime::rng::Rng;
+/// use glomer_runtime::Rng;
 /// use glomer_runtime::sim::service::{LinKv, Service};
 /// use serde_json::json;
 /// use std::time::Duration;
