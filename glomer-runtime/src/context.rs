@@ -94,6 +94,32 @@ impl Context {
         }
     }
 
+    /// Has this node handle `message` itself when `delay` has passed: a timer
+    /// for handlers that do not wait. It does not go over the network, and
+    /// [`sender`](Self::sender) is the node itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use glomer_runtime::prelude::*;
+    ///
+    /// #[handler("remind")]
+    /// fn remind(cx: &Context, times: u32) {
+    ///     if times > 1 {
+    ///         cx.after(Duration::from_secs(60), Remind { times: times - 1 });
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the message does not serialize as a struct or a map.
+    #[track_caller]
+    pub fn after<M: Message + Serialize>(&self, delay: Duration, message: M) {
+        if let Err(error) = self.core.send_later(delay, &message) {
+            panic!("the message `{}` cannot be sent: {error}", M::TYPE);
+        }
+    }
+
     /// Sends a request, at once, and returns the future of its answer.
     ///
     /// The future yields the reply of `M`'s handler, the [`Error`] that was

@@ -56,6 +56,8 @@ pub(crate) enum Timer {
     Sleep(Waker),
     /// The periodic function with this index is due.
     Every(usize),
+    /// A message of the node to itself: its line.
+    Message(Vec<u8>),
 }
 
 struct Rpc {
@@ -182,6 +184,22 @@ impl Core {
             None,
             message,
         )
+    }
+
+    /// Keeps a message of the node to itself until `delay` has passed.
+    pub(crate) fn send_later<M>(&self, delay: Duration, message: &M) -> serde_json::Result<()>
+    where
+        M: Message + Serialize,
+    {
+        let me = self.node_id();
+        let header = Header::Message {
+            kind: M::TYPE,
+            msg_id: None,
+        };
+        let mut line = Vec::new();
+        encode::message(&mut line, me, me, header, None, message)?;
+        self.set_timer(self.now.get() + delay, Timer::Message(line));
+        Ok(())
     }
 
     /// Appends the answer to `request`, if it expects one.
@@ -367,7 +385,7 @@ impl Core {
         (first.key().0 <= self.now.get()).then(|| first.remove_entry())
     }
 
-    /// Handles a timer other than `Every`.
+    /// Handles a timer that concerns a task.
     pub(crate) fn fire(&self, timer: Timer) {
         match timer {
             Timer::Rpc(msg_id) => {
@@ -379,7 +397,7 @@ impl Core {
                 self.complete_rpc(msg_id, None, Err(error));
             }
             Timer::Sleep(waker) => waker.wake(),
-            Timer::Every(_) => {}
+            Timer::Every(_) | Timer::Message(_) => {}
         }
     }
 

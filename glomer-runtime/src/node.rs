@@ -136,6 +136,11 @@ impl<S: 'static> Node<S> {
         while let Some(((due, _), timer)) = self.core.due_timer() {
             match timer {
                 Timer::Every(index) => self.run_every(index, due),
+                Timer::Message(line) => {
+                    if let Ok(envelope) = wire::read(&line) {
+                        self.dispatch(&envelope);
+                    }
+                }
                 other => self.core.fire(other),
             }
             self.run_tasks(MAX_TURNS);
