@@ -3,4 +3,5 @@
 
 pub mod edn;
 pub mod history;
+pub mod report;
 pub mod run;

@@ -1,0 +1,90 @@
+//! The periods in which a fault was at work, as the nemesis's operations in a
+//! history tell them.
+
+use crate::edn::Edn;
+use crate::history::{History, Process};
+
+/// One fault, from the operation that began it to the one that ended it.
+pub(super) struct Fault<'a> {
+    /// What was done: `partition`, `kill`, …
+    pub(super) kind: &'a str,
+    /// When the nemesis set out to begin it, in ns since the start of the run.
+    pub(super) start: i64,
+    /// When the nemesis was done ending it; none for one that outlasts the history.
+    pub(super) stop: Option<i64>,
+    /// What the nemesis said about it: whom it cut off from whom, which nodes
+    /// it killed.
+    pub(super) detail: Option<&'a Edn>,
+}
+
+enum Step<'a> {
+    Begin(&'a str),
+    End(&'a str),
+}
+
+/// What an operation's name says. Jepsen's nemeses name the two ends of a fault
+/// `start-X` and `stop-X`, except for processes, where they are `kill` and
+/// `start`, `pause` and `resume`.
+fn step(f: &str) -> Option<Step<'_>> {
+    match f {
+        "kill" | "pause" => Some(Step::Begin(f)),
+        "start" => Some(Step::End("kill")),
+        "resume" => Some(Step::End("pause")),
+        _ => (f.strip_prefix("start-").map(Step::Begin))
+            .or_else(|| f.strip_prefix("stop-").map(Step::End)),
+    }
+}
+
+/// The faults of a history, in the order in which they began.
+///
+/// The nemesis does one thing at a time and each stands in the history twice:
+/// when it sets out to do it and when it has done it. A fault may be felt from
+/// the first of its beginning to the second of its end.
+pub(super) fn faults(history: &History) -> Vec<Fault<'_>> {
+    let mut faults: Vec<Fault<'_>> = Vec::new();
+    let mut under_way: Option<&str> = None;
+    let mut ending: Option<usize> = None;
+    for op in history.0.iter().filter(|op| op.process == Process::Nemesis) {
+        let is_completion = under_way == Some(op.f.as_str());
+        under_way = (!is_completion).then_some(&op.f);
+        let last_of = |kind: &str, faults: &[Fault<'_>]| {
+            (faults.iter().rposition(|fault| fault.kind == kind))
+                .filter(|&i| faults[i].stop.is_none())
+        };
+        match (step(&op.f), is_completion) {
+            (Some(Step::Begin(kind)), false) => {
+                // A second start of the same kind replaces the fault at work.
+                if let Some(i) = last_of(kind, &faults) {
+                    faults[i].stop = Some(op.time);
+                }
+                faults.push(Fault {
+                    kind,
+                    start: op.time,
+                    stop: None,
+                    detail: Some(&op.value),
+                });
+            }
+            (Some(Step::Begin(kind)), true) => {
+                if let Some(i) = last_of(kind, &faults) {
+                    faults[i].detail = Some(&op.value);
+                }
+            }
+            (Some(Step::End(kind)), false) => {
+                ending = last_of(kind, &faults);
+                if let Some(i) = ending {
+                    faults[i].stop = Some(op.time);
+                }
+            }
+            (Some(Step::End(_)), true) => {
+                if let Some(i) = ending.take() {
+                    faults[i].stop = Some(op.time);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    for fault in &mut faults {
+        fault.detail = fault.detail.filter(|detail| **detail != Edn::Nil);
+    }
+    faults
+}

@@ -1,0 +1,84 @@
+//! The pictures and the page that show a run: `messages.svg`, `latency.svg`,
+//! `rate.svg` and `index.html`.
+
+mod edn_view;
+mod faults;
+mod lamport;
+mod latency;
+mod operations;
+mod page;
+mod plot;
+mod rate;
+mod text;
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::edn::Edn;
+use crate::history::History;
+use crate::run::journal::Journal;
+
+/// A run, as its report shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The workload's name, such as `broadcast`.
+    pub workload: &'a str,
+    /// The options of the run as name and value, `("node-count", "5")`, in the
+    /// order in which they are to be listed.
+    pub options: &'a [(String, String)],
+    /// The seed from which workload, network and nemesis followed.
+    pub seed: u64,
+    /// The whole command that repeats the run.
+    pub replay: &'a str,
+    /// Why the run was cut short, if it was: which node did what, in as many
+    /// lines as it needs.
+    pub problem: Option<&'a str>,
+    /// What the clients and the nemesis did. The periods of the faults follow
+    /// from the nemesis's operations `start-X` and `stop-X`.
+    pub history: &'a History,
+    /// What the network carried.
+    pub journal: &'a Journal,
+    /// The results map with `:valid?` at its top.
+    pub results: &'a Edn,
+    /// The nodes' names, each with the path of its log within the report's
+    /// directory: `("n0", "node-logs/n0.log")`.
+    pub logs: &'a [(String, String)],
+    /// The other files of the run that a reader may want to open, as paths
+    /// within the report's directory: `results.edn`, `history.edn`, …
+    pub files: &'a [String],
+}
+
+/// Writes the report of a run into the directory `dir`, which exists and holds
+/// the logs already.
+///
+/// Each file stays within a bound however long the run was, and says what it
+/// left out. The page needs nothing but itself; its links lead to the files
+/// beside it.
+///
+/// # Errors
+/// When a file cannot be written or a log that exists cannot be read.
+pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
+    let faults = faults::faults(run.history);
+    let operations = operations::operations(run.history);
+    let until = run
+        .history
+        .0
+        .last()
+        .map_or(0.0, |op| plot::seconds(op.time))
+        .max(0.001);
+    let diagram = lamport::diagram(run.journal, &faults);
+    let latency = latency::svg(&operations, &faults, until)?;
+    let rate = rate::svg(&operations, &faults, until)?;
+    fs::write(dir.join("messages.svg"), &diagram.svg)?;
+    fs::write(dir.join("latency.svg"), &latency)?;
+    fs::write(dir.join("rate.svg"), &rate)?;
+    let shown = page::Shown {
+        operations: &operations,
+        faults: &faults,
+        diagram: &diagram,
+        latency: &latency,
+        rate: &rate,
+        logs: &page::tails(dir, run.logs)?,
+    };
+    fs::write(dir.join("index.html"), page::html(run, &shown))
+}

@@ -1,0 +1,506 @@
+//! `index.html`: one page that shows a whole run and needs nothing but itself.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Input;
+use super::edn_view;
+use super::faults::Fault;
+use super::lamport::Diagram;
+use super::operations::{Operation, Outcome, functions, quantile};
+use super::text::{count, duration, printable, shorten};
+use crate::edn::Edn;
+use crate::history::{Op, Process};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// The history table ends after so many rows.
+const MAX_ROWS: usize = 2_000;
+const LONGEST_CELL: usize = 160;
+/// A log's last lines, and the logs whose last lines are shown.
+const TAIL_LINES: usize = 40;
+const TAIL_BYTES: u64 = 8 << 10;
+const MAX_TAILS: usize = 50;
+
+/// What the page shows beside the run itself.
+pub(super) struct Shown<'a> {
+    pub(super) operations: &'a [Operation<'a>],
+    pub(super) faults: &'a [Fault<'a>],
+    pub(super) diagram: &'a Diagram,
+    pub(super) latency: &'a str,
+    pub(super) rate: &'a str,
+    pub(super) logs: &'a [Log],
+}
+
+/// A node's log.
+pub(super) struct Log {
+    node: String,
+    path: String,
+    bytes: u64,
+    /// Its last lines, if they are shown.
+    tail: Option<String>,
+}
+
+/// The logs at `paths` within `dir`. A node that never started has none.
+pub(super) fn tails(dir: &Path, paths: &[(String, String)]) -> io::Result<Vec<Log>> {
+    let mut logs = Vec::new();
+    for (node, path) in paths {
+        let mut file = match File::open(dir.join(path)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let bytes = file.metadata()?.len();
+        let tail = if logs.len() < MAX_TAILS {
+            file.seek(SeekFrom::Start(bytes.saturating_sub(TAIL_BYTES)))?;
+            let mut end = Vec::new();
+            file.take(TAIL_BYTES).read_to_end(&mut end)?;
+            let end = String::from_utf8_lossy(&strip_ansi_escapes::strip(end)).into_owned();
+            let lines: Vec<&str> = end.lines().collect();
+            Some(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+        } else {
+            None
+        };
+        logs.push(Log {
+            node: node.clone(),
+            path: path.clone(),
+            bytes,
+            tail,
+        });
+    }
+    Ok(logs)
+}
+
+/// What `:valid?` says.
+#[derive(Clone, Copy, PartialEq)]
+enum Verdict {
+    Valid,
+    Invalid,
+    Unknown,
+}
+
+impl Verdict {
+    fn of(results: &Edn) -> Self {
+        match results.get("valid?") {
+            Some(Edn::Bool(true)) => Self::Valid,
+            Some(Edn::Bool(false)) => Self::Invalid,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn closing(self) -> &'static str {
+        match self {
+            Self::Valid => "Everything looks good! ヽ(‘ー`)ノ",
+            Self::Invalid => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
+            Self::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
+        }
+    }
+}
+
+/// The page.
+pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
+    let verdict = Verdict::of(run.results);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                // Whatever a node wrote into its messages, nothing is loaded.
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+                title { (run.workload) ": " (verdict.name()) " · glomer" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header class=(verdict.name()) {
+                    p.brand { "glomer test" }
+                    h1 { (run.workload) " " span.badge { (verdict.name()) } }
+                    p.closing { (verdict.closing()) }
+                    (contents(shown))
+                }
+                main {
+                    (overview(run, shown, verdict))
+                    (figure("latency", "Latency", "latency.svg", html! {
+                        div.scroll { div.plot { (PreEscaped(shown.latency)) } }
+                    }))
+                    (figure("rate", "Rate", "rate.svg", html! {
+                        div.scroll { div.plot { (PreEscaped(shown.rate)) } }
+                    }))
+                    @if !shown.faults.is_empty() { (faults(shown.faults)) }
+                    (messages(shown.diagram))
+                    (figure("results", "Results", "results.edn", edn_view::view(run.results)))
+                    (history(run, shown.operations))
+                    (logs(shown.logs))
+                }
+                footer {
+                    p {
+                        "Files of this run: "
+                        @for file in run.files { a href=(file) { (file) } " " }
+                    }
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn contents(shown: &Shown<'_>) -> Markup {
+    html! {
+        nav {
+            a href="#overview" { "Overview" }
+            a href="#latency" { "Latency" }
+            a href="#rate" { "Rate" }
+            @if !shown.faults.is_empty() { a href="#faults" { "Faults" } }
+            a href="#messages" { "Messages" }
+            a href="#results" { "Results" }
+            a href="#history" { "History" }
+            a href="#logs" { "Node logs" }
+        }
+    }
+}
+
+fn figure(id: &str, title: &str, file: &str, content: Markup) -> Markup {
+    html! {
+        section id=(id) {
+            div.title { h2 { (title) } a href=(file) { (file) } }
+            (content)
+        }
+    }
+}
+
+fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
+    let mut doubts = Vec::new();
+    find_doubts(run.results, &mut Vec::new(), &mut doubts);
+    html! {
+        section #overview {
+            @if let Some(problem) = run.problem {
+                div.problem { h2 { "What went wrong" } pre { (printable(problem)) } }
+            }
+            @if verdict != Verdict::Valid && !doubts.is_empty() {
+                div.problem {
+                    h2 { "Why it is not valid" }
+                    ul { @for doubt in &doubts { li { (doubt) } } }
+                }
+            }
+            (tiles(run, shown))
+            (by_function(shown.operations))
+            h2 { "Run it again" }
+            pre.replay { code { (run.replay) } }
+            h2 { "Options" }
+            dl.options {
+                @for (name, value) in run.options {
+                    div { dt { (name) } dd { (printable(value)) } }
+                }
+                div { dt { "seed" } dd { (run.seed) } }
+            }
+        }
+    }
+}
+
+/// The parts of the results that are themselves not valid, and not merely for a
+/// part of theirs: where they stand and the figures that are not nothing.
+fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
+    let Edn::Map(entries) = value else {
+        return;
+    };
+    let is_doubt = |value: &Edn| value.get("valid?").is_some_and(|v| *v != Edn::Bool(true));
+    let before = doubts.len();
+    for (key, value) in entries.iter().filter(|(_, value)| is_doubt(value)) {
+        path.push(key.to_string());
+        find_doubts(value, path, doubts);
+        path.pop();
+    }
+    if doubts.len() > before || path.is_empty() {
+        return;
+    }
+    let telling = |value: &Edn| match value {
+        Edn::Int(0) | Edn::Nil | Edn::Bool(_) => false,
+        Edn::List(v) | Edn::Vector(v) | Edn::Set(v) => !v.is_empty(),
+        Edn::Map(entries) => !entries.is_empty(),
+        _ => true,
+    };
+    doubts.push(html! {
+        code { (path.join(" ")) }
+        @for (key, value) in entries.iter().filter(|(_, value)| telling(value)) {
+            " " span.fact { span.key { (key) } " " (printable(&shorten(&value.to_string(), 90))) }
+        }
+    });
+}
+
+fn tiles(run: &Input<'_>, shown: &Shown<'_>) -> Markup {
+    let results = |path: &[&str]| {
+        path.iter()
+            .try_fold(run.results, |value, key| value.get(key))
+    };
+    let ok = shown
+        .operations
+        .iter()
+        .filter(|o| o.outcome() == Outcome::Ok)
+        .count();
+    let until = run.history.0.last().map_or(0, |op| op.time);
+    let latencies = latencies(shown.operations.iter());
+    let mut tiles: Vec<(&str, String)> = vec![("operations", count(shown.operations.len()))];
+    if !shown.operations.is_empty() {
+        let share = 100.0 * ok as f64 / shown.operations.len() as f64;
+        // Never "100 %" for all but one.
+        tiles.push(("ok", format!("{:.1} %", (share * 10.0).floor() / 10.0)));
+    }
+    for (name, q) in [("median latency", 0.5), ("p99 latency", 0.99)] {
+        tiles.extend(quantile(&latencies, q).map(|latency| (name, duration(latency))));
+    }
+    if let Some(stable) = results(&["workload", "stable-latencies"]).and_then(Edn::as_map) {
+        let at = |q: f64| {
+            let ms = stable.iter().find(|(key, _)| number(key) == Some(q))?;
+            number(&ms.1)
+        };
+        for (name, q) in [("median stable latency", 0.5), ("max stable latency", 1.0)] {
+            tiles.extend(at(q).map(|ms| (name, duration((ms * 1e6) as i64))));
+        }
+    }
+    if let Some(messages) = results(&["net", "all", "msg-count"]).and_then(Edn::as_int) {
+        tiles.push(("messages", count(usize::try_from(messages).unwrap_or(0))));
+    }
+    if let Some(per_op) = results(&["net", "servers", "msgs-per-op"]).and_then(number) {
+        tiles.push(("server messages per op", format!("{per_op:.2}")));
+    }
+    tiles.push(("run time", duration(until)));
+    html! {
+        dl.tiles {
+            @for (name, figure) in tiles { div { dt { (name) } dd { (figure) } } }
+        }
+    }
+}
+
+fn number(value: &Edn) -> Option<f64> {
+    match value {
+        Edn::Int(n) => Some(*n as f64),
+        Edn::Float(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn latencies<'a>(operations: impl Iterator<Item = &'a Operation<'a>>) -> Vec<i64> {
+    let mut latencies: Vec<i64> = operations.filter_map(Operation::latency).collect();
+    latencies.sort_unstable();
+    latencies
+}
+
+fn by_function(operations: &[Operation<'_>]) -> Markup {
+    html! {
+        div.scroll {
+            table.figures {
+                thead { tr {
+                    th { "function" }
+                    @for name in ["count", "ok", "info", "fail", "median", "p95", "p99", "max"] {
+                        th.figure { (name) }
+                    }
+                } }
+                tbody {
+                    @for function in functions(operations) {
+                        @let own = || operations.iter().filter(|o| o.invocation.f == function);
+                        @let sorted = latencies(own());
+                        tr {
+                            th { (function) }
+                            td.figure { (count(own().count())) }
+                            @for outcome in Outcome::ALL {
+                                @let n = own().filter(|o| o.outcome() == outcome).count();
+                                td.figure { span class=[(n > 0).then_some(outcome.name())] { (count(n)) } }
+                            }
+                            @for q in [0.5, 0.95, 0.99, 1.0] {
+                                td.figure { (quantile(&sorted, q).map_or("–".to_string(), duration)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn faults(faults: &[Fault<'_>]) -> Markup {
+    html! {
+        section #faults {
+            div.title { h2 { "Faults" } }
+            div.scroll {
+                table {
+                    thead { tr { th { "fault" } th.figure { "from" } th.figure { "to" } th { "what" } } }
+                    tbody {
+                        @for fault in faults {
+                            tr {
+                                th { (fault.kind) }
+                                td.figure { (duration(fault.start)) }
+                                td.figure { (fault.stop.map_or("the end".to_string(), duration)) }
+                                td.value { (cell(fault.detail)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn messages(diagram: &Diagram) -> Markup {
+    html! {
+        section #messages {
+            div.title { h2 { "Messages" } a href="messages.svg" { "messages.svg" } }
+            p.note {
+                "Time flows down. "
+                span.client { "Blue" } ": to or from a client. "
+                span.error { "Red" } ": an error. A cross: lost. Point at an arrow to see the whole body."
+                @if diagram.drawn < diagram.events {
+                    " The first " (count(diagram.drawn)) " of " (count(diagram.events))
+                    " network events are drawn."
+                }
+            }
+            div.scroll.lamport-view tabindex="0" {
+                div.names style={ "width:" (diagram.width) "px" } aria-hidden="true" {
+                    @for (name, x) in &diagram.columns {
+                        span style={ "left:" (x) "px" } { (name) }
+                    }
+                }
+                (PreEscaped(&diagram.svg))
+            }
+        }
+    }
+}
+
+/// A row of the history: a client's operation from invocation to completion,
+/// or something the nemesis did.
+enum Row<'a> {
+    Client(&'a Operation<'a>),
+    Nemesis(&'a Op),
+}
+
+impl Row<'_> {
+    fn op(&self) -> &Op {
+        match self {
+            Self::Client(operation) => operation.invocation,
+            Self::Nemesis(op) => op,
+        }
+    }
+}
+
+fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
+    let nemesis = run
+        .history
+        .0
+        .iter()
+        .filter(|op| op.process == Process::Nemesis);
+    let mut rows: Vec<Row<'_>> = operations.iter().map(Row::Client).collect();
+    rows.extend(nemesis.map(Row::Nemesis));
+    rows.sort_by_key(|row| row.op().index);
+    let total = rows.len();
+    rows.truncate(MAX_ROWS);
+    let mut names: Vec<&str> = rows.iter().map(|row| row.op().f.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    html! {
+        section #history {
+            div.title { h2 { "History" } a href="history.edn" { "history.edn" } }
+            @if total > rows.len() {
+                p.note {
+                    "The first " (count(rows.len())) " of " (count(total)) " operations. All are in "
+                    a href="history.edn" { "history.edn" } "."
+                }
+            }
+            form.filter {
+                input type="search" name="text" placeholder="Filter, such as c3 or [1 2" aria-label="Filter by text";
+                select name="f" aria-label="Function" {
+                    option value="" { "every function" }
+                    @for name in names { option value=(name) { (name) } }
+                }
+                select name="outcome" aria-label="Outcome" {
+                    option value="" { "every outcome" }
+                    @for outcome in Outcome::ALL { option value=(outcome.name()) { (outcome.name()) } }
+                    option value="nemesis" { "nemesis" }
+                }
+                output { (count(rows.len())) " operations" }
+            }
+            div.scroll.table-view tabindex="0" {
+                table {
+                    thead { tr {
+                        th.figure { "#" } th.figure { "time" } th { "process" } th { "function" }
+                        th { "value" } th { "outcome" } th.figure { "latency" }
+                    } }
+                    tbody { @for row in &rows { (history_row(row)) } }
+                }
+            }
+        }
+    }
+}
+
+fn history_row(row: &Row<'_>) -> Markup {
+    let op = row.op();
+    let (process, outcome, completion, latency) = match row {
+        Row::Client(operation) => (
+            op.process.to_string(),
+            operation.outcome().name(),
+            operation.completion,
+            operation.latency(),
+        ),
+        Row::Nemesis(_) => ("nemesis".to_string(), "nemesis", None, None),
+    };
+    html! {
+        tr data-f=(op.f) data-outcome=(outcome) {
+            td.figure { (op.index) }
+            td.figure { (duration(op.time)) }
+            td { (process) }
+            td { (op.f) }
+            td.value {
+                (cell((!op.value.is_nil()).then_some(&op.value)))
+                @if let Some(completion) = completion {
+                    @if completion.value != op.value { span.arrow { " → " } (cell(Some(&completion.value))) }
+                    @if let Some(error) = &completion.error { " " span.fail { (cell(Some(error))) } }
+                }
+            }
+            td { span class=(outcome) { (outcome) } }
+            td.figure { (latency.map_or(String::new(), duration)) }
+        }
+    }
+}
+
+fn cell(value: Option<&Edn>) -> Markup {
+    html! {
+        @if let Some(value) = value { (printable(&shorten(&value.to_string(), LONGEST_CELL))) }
+    }
+}
+
+fn logs(logs: &[Log]) -> Markup {
+    html! {
+        section #logs {
+            div.title { h2 { "Node logs" } }
+            p.note { "What each node wrote to its standard error." }
+            @for log in logs {
+                @match &log.tail {
+                    Some(tail) if !tail.is_empty() => {
+                        details {
+                            summary { (log.node) " " a href=(log.path) { (log.path) } " " span.size { (count(log.bytes as usize)) " bytes" } }
+                            pre { (printable(tail)) }
+                        }
+                    }
+                    _ => p.log {
+                        (log.node) " " a href=(log.path) { (log.path) } " "
+                        span.size { @if log.bytes == 0 { "empty" } @else { (count(log.bytes as usize)) " bytes" } }
+                    }
+                }
+            }
+            @if logs.is_empty() { p.note { "There are none." } }
+        }
+    }
+}
