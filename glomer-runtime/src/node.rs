@@ -4,9 +4,9 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounds::{Failure, Reply};
 use crate::core::{Core, Identity, MAX_WAITING, RequestRef, Task, Timer};
 use crate::log::{Level, Record, excerpt};
 use crate::message::decode;
@@ -409,25 +409,49 @@ pub struct Call<'a, S: 'static> {
 
 impl<S> Call<'_, S> {
     /// Runs a handler that returns its reply.
-    pub fn sync<M, T>(self, f: impl FnOnce(&mut S, &Context, M) -> T)
+    pub fn sync<M, R>(self, f: impl FnOnce(&mut S, &Context, M) -> R)
     where
-        M: Message<Reply: Serialize> + DeserializeOwned,
-        T: IntoReply<M::Reply>,
+        M: Message<Reply = R> + DeserializeOwned,
+        R: Reply,
+    {
+        self.try_sync::<M, R, Error>(|state, cx, message| Ok(f(state, cx, message)));
+    }
+
+    /// Runs a handler that may fail.
+    pub fn try_sync<M, R, E>(self, f: impl FnOnce(&mut S, &Context, M) -> Result<R, E>)
+    where
+        M: Message<Reply = R> + DeserializeOwned,
+        R: Reply,
+        E: Failure,
     {
         let result = decode(self.body).and_then(|message| {
             self.state
                 .with(|state| f(state, self.context, message))
-                .into_reply()
+                .map_err(Into::into)
         });
         self.core.answer::<M>(self.request, result);
     }
 
     /// Runs a handler that may wait.
-    pub fn wait<M, T, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
+    pub fn wait<M, R, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
     where
-        M: Message<Reply: Serialize> + DeserializeOwned,
-        T: IntoReply<M::Reply>,
-        F: Future<Output = T> + 'static,
+        M: Message<Reply = R> + DeserializeOwned,
+        R: Reply,
+        F: Future<Output = R> + 'static,
+    {
+        self.try_wait::<M, R, Error, _>(|state, cx, message| {
+            let running = f(state, cx, message);
+            async { Ok(running.await) }
+        });
+    }
+
+    /// Runs a handler that may wait and may fail.
+    pub fn try_wait<M, R, E, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
+    where
+        M: Message<Reply = R> + DeserializeOwned,
+        R: Reply,
+        E: Failure,
+        F: Future<Output = Result<R, E>> + 'static,
     {
         let message = match decode(self.body) {
             Ok(message) => message,
@@ -445,7 +469,7 @@ impl<S> Call<'_, S> {
         let answer = {
             let request = request.clone();
             async move {
-                let result = running.await.into_reply();
+                let result = running.await.map_err(Into::into);
                 core.answer::<M>(request.borrow(), result);
             }
         };
@@ -484,28 +508,5 @@ impl<S> Tick<'_, S> {
             request: None,
             what,
         });
-    }
-}
-
-/// What a handler may return if its reply is an `R`: the `R` itself, or a
-/// `Result` of it.
-pub trait IntoReply<R> {
-    /// The reply, or the error to answer with.
-    ///
-    /// # Errors
-    ///
-    /// What the handler returned as `Err`.
-    fn into_reply(self) -> Result<R, Error>;
-}
-
-impl<R> IntoReply<R> for R {
-    fn into_reply(self) -> Result<R, Error> {
-        Ok(self)
-    }
-}
-
-impl<R, E: Into<Error>> IntoReply<R> for Result<R, E> {
-    fn into_reply(self) -> Result<R, Error> {
-        self.map_err(Into::into)
     }
 }

@@ -1,0 +1,334 @@
+//! From the model to code.
+//!
+//! What the code calls lives in `glomer_runtime::__private`, so that a person can read the page
+//! that `cargo expand` shows. Types that must fulfil a bound stand there as the user wrote them,
+//! each in one place, so that a complaint points at the user's own type, once.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::Type;
+use syn::ext::IdentExt;
+
+use super::model::{Body, Callee, Every, Field, Handler, Message, Output, Parameter};
+
+/// The longest list of fields that the runtime reads and writes without serde's derives.
+const MOST_FIELDS: usize = 12;
+
+/// The items beside a handler. Only a handler without mistakes is registered.
+pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
+    let Some(message) = &handler.message else {
+        return TokenStream::new();
+    };
+    let gates = &handler.callee.gates;
+    let message_struct = message_struct(message);
+    let message_impl = message_impl(handler, message);
+    let serde_impls = serde_impls(message);
+    let (handler_static, submit) = if register {
+        (
+            handler_static(handler, message),
+            quote!(__private::submit!(__private::Registration::handler(&HANDLER));),
+        )
+    } else {
+        (TokenStream::new(), TokenStream::new())
+    };
+    quote! {
+        #(#gates)*
+        #message_struct
+        #(#gates)*
+        const _: () = {
+            use ::glomer_runtime::__private;
+            #message_impl
+            #handler_static
+            #serde_impls
+            #submit
+        };
+    }
+}
+
+/// The items beside a periodic function.
+pub(crate) fn every(every: &Every) -> TokenStream {
+    let Callee {
+        gates, state, name, ..
+    } = &every.callee;
+    let name = name.unraw().to_string();
+    let period = period(every.period);
+    let call = call(&every.callee);
+    let (call, method) = match every.callee.is_async {
+        true => (quote!(async move { #call.await }), quote!(wait)),
+        false => (call, quote!(sync)),
+    };
+    let [tick, state_local, context_local] = locals(&every.callee);
+    quote! {
+        #(#gates)*
+        const _: () = {
+            use ::glomer_runtime::__private;
+            static EVERY: __private::Every<#state> = __private::Every {
+                name: #name,
+                location: __private::Location { file: file!(), line: line!() },
+                period: #period,
+                run: |#tick| #tick.#method(|#state_local, #context_local| #call),
+            };
+            __private::submit!(__private::Registration::every(&EVERY));
+        };
+    }
+}
+
+fn period(period: Duration) -> TokenStream {
+    let micros = period.as_micros() as u64;
+    let (unit, count) = match (micros % 1_000_000, micros % 1_000) {
+        (0, _) => ("from_secs", micros / 1_000_000),
+        (_, 0) => ("from_millis", micros / 1_000),
+        _ => ("from_micros", micros),
+    };
+    let unit = Ident::new(unit, Span::call_site());
+    let count = proc_macro2::Literal::u64_unsuffixed(count);
+    quote!(__private::Duration::#unit(#count))
+}
+
+fn message_struct(message: &Message) -> TokenStream {
+    let Message {
+        name,
+        docs,
+        vis,
+        body,
+    } = message;
+    match body {
+        Body::Fields(fields) => {
+            let derives = match uses_derives(fields) {
+                true => quote! {
+                    #[derive(
+                        Clone,
+                        Debug,
+                        ::glomer_runtime::__private::serde::Serialize,
+                        ::glomer_runtime::__private::serde::Deserialize
+                    )]
+                    #[serde(crate = "::glomer_runtime::__private::serde")]
+                },
+                false => quote!(#[derive(Clone, Debug)]),
+            };
+            let fields = fields.iter().map(|field| {
+                let Field {
+                    name,
+                    ty,
+                    docs,
+                    serde,
+                } = field;
+                quote!(#(#docs)* #(#serde)* #vis #name: #ty)
+            });
+            quote! {
+                #(#docs)*
+                #derives
+                #vis struct #name { #(#fields),* }
+            }
+        }
+        Body::Whole(ty) => quote! {
+            #(#docs)*
+            #[derive(Clone, Debug)]
+            #vis struct #name<B = #ty>(#vis B);
+        },
+    }
+}
+
+fn message_impl(handler: &Handler, message: &Message) -> TokenStream {
+    let wire_type = &handler.wire_type;
+    let reply_field = handler.reply_field.as_ref().map(|field| {
+        quote! {
+            const REPLY_FIELD: __private::Option<&'static str> = __private::Some(#field);
+        }
+    });
+    let reply = match &handler.output {
+        Output::Value(ty) | Output::Result(ty, _) => quote!(#ty),
+        Output::Alias(ty) => quote!(<#ty as __private::Outcome>::Reply),
+    };
+    let message = message_type(message);
+    quote! {
+        impl __private::Message for #message {
+            const TYPE: &'static str = #wire_type;
+            #reply_field
+            type Reply = #reply;
+        }
+    }
+}
+
+/// The message as a type: `Broadcast`, or `Search<Query>`.
+fn message_type(message: &Message) -> TokenStream {
+    let name = &message.name;
+    match &message.body {
+        Body::Fields(_) => quote!(#name),
+        Body::Whole(ty) => quote!(#name<#ty>),
+    }
+}
+
+fn handler_static(handler: &Handler, message: &Message) -> TokenStream {
+    let Handler {
+        callee, wire_type, ..
+    } = handler;
+    let state = &callee.state;
+    let name = callee.name.unraw().to_string();
+    let message_type = match &message.body {
+        Body::Fields(_) => message_type(message),
+        // What it lacks is what the type of the body lacks.
+        Body::Whole(ty) => placed_at(ty, message_type(message)),
+    };
+    let (method, types) = match &handler.output {
+        Output::Value(reply) => ("", quote!(#message_type, #reply)),
+        Output::Result(reply, error) => ("try_", quote!(#message_type, #reply, #error)),
+        Output::Alias(_) => ("try_", quote!(#message_type, _, _)),
+    };
+    let call = call(callee);
+    let (method, types, call) = match callee.is_async {
+        true => (
+            format!("{method}wait"),
+            quote!(#types, _),
+            quote!(async move { #call.await }),
+        ),
+        false => (format!("{method}sync"), types, call),
+    };
+    let method = Ident::new(&method, Span::call_site());
+    let [call_local, state_local, context_local] = locals(callee);
+    let takes_message = callee
+        .parameters
+        .iter()
+        .any(|parameter| matches!(parameter, Parameter::Field(_) | Parameter::Body));
+    let message_local = local(takes_message, "message");
+    quote! {
+        static HANDLER: __private::Handler<#state> = __private::Handler {
+            message: #wire_type,
+            name: #name,
+            location: __private::Location { file: file!(), line: line!() },
+            run: |#call_local| #call_local.#method::<#types>(
+                |#state_local, #context_local, #message_local| #call
+            ),
+        };
+    }
+}
+
+/// The call of the user's function, with the names of `locals`.
+fn call(callee: &Callee) -> TokenStream {
+    let name = &callee.name;
+    let lend = callee.is_async.then(|| quote!(&));
+    let arguments = callee.parameters.iter().map(|parameter| {
+        let local = |name| local(true, name);
+        match parameter {
+            Parameter::State => {
+                let state = local("state");
+                quote!(#lend #state)
+            }
+            Parameter::Context => {
+                let context = local("cx");
+                quote!(#lend #context)
+            }
+            Parameter::Field(field) => {
+                let message = local("message");
+                quote!(#message.#field)
+            }
+            Parameter::Body => {
+                let message = local("message");
+                quote!(__private::Body(#message.0))
+            }
+        }
+    });
+    quote!(#name(#(#arguments),*))
+}
+
+/// What the runtime passes, the call itself, the state and the context, as local variables.
+fn locals(callee: &Callee) -> [TokenStream; 3] {
+    let takes = |wanted: fn(&Parameter) -> bool| callee.parameters.iter().any(wanted);
+    [
+        local(true, "call"),
+        local(takes(|it| matches!(it, Parameter::State)), "state"),
+        local(takes(|it| matches!(it, Parameter::Context)), "cx"),
+    ]
+}
+
+/// A local variable that the user's names cannot clash with, or `_`.
+fn local(used: bool, name: &str) -> TokenStream {
+    match used {
+        true => Ident::new(name, Span::mixed_site()).into_token_stream(),
+        false => quote!(_),
+    }
+}
+
+fn uses_derives(fields: &[Field]) -> bool {
+    fields.len() > MOST_FIELDS || fields.iter().any(|field| !field.serde.is_empty())
+}
+
+fn serde_impls(message: &Message) -> TokenStream {
+    let name = &message.name;
+    match &message.body {
+        Body::Fields(fields) if uses_derives(fields) => TokenStream::new(),
+        Body::Fields(fields) => {
+            let wire_names: Vec<String> = fields
+                .iter()
+                .map(|field| field.name.unraw().to_string())
+                .collect();
+            let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
+            let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
+            let values = fields.iter().map(|field| {
+                let name = &field.name;
+                placed_at(&field.ty, quote!(&self.#name))
+            });
+            let tuple = match names[..] {
+                [] => quote!(()),
+                _ => quote!((#(#names,)*)),
+            };
+            quote! {
+                impl __private::Serialize for #name {
+                    fn serialize<Out: __private::Serializer>(
+                        &self,
+                        output: Out,
+                    ) -> __private::Result<Out::Ok, Out::Error> {
+                        __private::Fields([#(#wire_names),*]).write(output, #(#values),*)
+                    }
+                }
+                impl<'de> __private::Deserialize<'de> for #name {
+                    fn deserialize<In: __private::Deserializer<'de>>(
+                        input: In,
+                    ) -> __private::Result<Self, In::Error> {
+                        __private::Fields([#(#wire_names),*])
+                            .read::<#(#types,)* _>(input)
+                            .map(|#tuple| #name { #(#names),* })
+                    }
+                }
+            }
+        }
+        Body::Whole(_) => quote! {
+            impl<B: __private::Serialize> __private::Serialize for #name<B> {
+                fn serialize<Out: __private::Serializer>(
+                    &self,
+                    output: Out,
+                ) -> __private::Result<Out::Ok, Out::Error> {
+                    self.0.serialize(output)
+                }
+            }
+            impl<'de, B: __private::ReadBody<'de>> __private::Deserialize<'de> for #name<B> {
+                fn deserialize<In: __private::Deserializer<'de>>(
+                    input: In,
+                ) -> __private::Result<Self, In::Error> {
+                    B::deserialize(input).map(#name)
+                }
+            }
+        },
+    }
+}
+
+/// The tokens, placed so that the compiler takes them to stand where `place` stands.
+fn placed_at(place: &Type, tokens: TokenStream) -> TokenStream {
+    let spans: Vec<Span> = place
+        .to_token_stream()
+        .into_iter()
+        .map(|token| token.span())
+        .collect();
+    let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    if let ([first_span, ..], [.., last_span]) = (&spans[..], &spans[..]) {
+        if let Some(last) = tokens.last_mut() {
+            last.set_span(last.span().located_at(*last_span));
+        }
+        if let Some(first) = tokens.first_mut() {
+            first.set_span(first.span().located_at(*first_span));
+        }
+    }
+    tokens.into_iter().collect()
+}
