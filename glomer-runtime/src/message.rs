@@ -118,5 +118,5 @@ fn cause(error: &serde_json::Error) -> String {
 
 /// The field of `body` that `error` is about, unless it names one itself.
 fn field_of<'a>(body: &'a str, error: &serde_json::Error) -> Option<Cow<'a, str>> {
-    wire::field_at(body, error.column().checked_sub(1)?)
+    wire::field_at(body, error.column())
 }

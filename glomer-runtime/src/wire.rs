@@ -115,8 +115,9 @@ pub(crate) fn read(line: &[u8]) -> Result<Envelope<'_>> {
     Ok(Envelope { src, body, header })
 }
 
-/// The name of the field of `body` whose value covers byte `offset`.
-pub(crate) fn field_at(body: &str, offset: usize) -> Option<Cow<'_, str>> {
+/// The name of the field of `body` at whose value a reader gave up that had
+/// consumed so many bytes.
+pub(crate) fn field_at(body: &str, consumed: usize) -> Option<Cow<'_, str>> {
     let mut scan = Scan {
         text: body,
         bytes: body.as_bytes(),
@@ -126,7 +127,7 @@ pub(crate) fn field_at(body: &str, offset: usize) -> Option<Cow<'_, str>> {
     scan.object(|scan, key| {
         let start = scan.at;
         scan.value(1)?;
-        if found.is_none() && (start..=scan.at).contains(&offset) {
+        if found.is_none() && (start..=scan.at).contains(&consumed) {
             found = Some(key);
         }
         Ok(())
