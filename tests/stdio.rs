@@ -1,0 +1,171 @@
+//! The stdio driver: a real process over real pipes.
+
+use std::io::{BufRead, Write};
+use std::thread;
+
+use glomer_tests::Process;
+use serde_json::json;
+
+fn probe(environment: &[(&str, &str)]) -> Process {
+    Process::start(env!("CARGO_BIN_EXE_probe"), environment)
+}
+
+#[test]
+fn an_answer_comes_while_the_input_is_idle() {
+    let mut node = probe(&[]);
+    node.init();
+    assert_eq!(node.receive_type("init_ok")["in_reply_to"], 0);
+    for id in 1..100 {
+        node.send(json!({"type": "echo", "echo": "a", "msg_id": id}));
+        assert_eq!(node.receive_type("echo_ok")["in_reply_to"], id);
+    }
+    let (status, _, stderr) = node.finish();
+    assert!(status.success());
+    assert_eq!(stderr, "", "silent unless something is wrong");
+}
+
+#[test]
+fn timers_fire_without_input() {
+    let mut node = probe(&[]);
+    node.init();
+    for beats in 1..=3 {
+        assert_eq!(node.receive_type("beat")["beats"], beats);
+    }
+    node.send(json!({"type": "nap", "ms": 3, "msg_id": 1}));
+    assert_eq!(node.receive_type("nap_ok")["in_reply_to"], 1);
+}
+
+#[test]
+fn everything_read_is_answered_at_the_end_of_input() {
+    let mut node = probe(&[]);
+    let mut input = Vec::new();
+    for id in 0..50_000 {
+        let body = match id {
+            0 => json!({"type": "init", "msg_id": 0, "node_id": "n1", "node_ids": ["n1"]}),
+            _ => json!({"type": "echo", "echo": "x".repeat(id % 300), "msg_id": id}),
+        };
+        writeln!(
+            input,
+            "{}",
+            json!({"src": "c1", "dest": "n1", "body": body})
+        )
+        .unwrap();
+    }
+    // The last request lacks its line feed.
+    input.pop();
+    // Nobody reads yet: the pipe fills up, and the node waits.
+    let mut stdin = node.take_stdin();
+    let writer = thread::spawn(move || stdin.write_all(&input).unwrap());
+    let (status, messages, _) = {
+        let mut answered = vec![0; 50_000];
+        let mut line = String::new();
+        while node.stdout.read_line(&mut line).unwrap() > 0 {
+            let message: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if let Some(id) = message["body"]["in_reply_to"].as_u64() {
+                answered[usize::try_from(id).unwrap()] += 1;
+            }
+            line.clear();
+        }
+        assert!(answered.iter().all(|count| *count == 1));
+        node.finish()
+    };
+    writer.join().unwrap();
+    assert!(status.success());
+    assert!(messages.is_empty());
+}
+
+#[test]
+fn whoever_waits_is_answered_at_the_end_of_input() {
+    let mut node = probe(&[]);
+    node.init();
+    node.send(json!({"type": "ask", "peer": "n2", "msg_id": 5}));
+    node.send(json!({"type": "nap", "ms": 3_600_000, "msg_id": 6}));
+    let (status, messages, _) = node.finish();
+    assert!(status.success());
+    for id in [5, 6] {
+        let answers: Vec<_> = messages
+            .iter()
+            .filter(|message| message["body"]["in_reply_to"] == id)
+            .collect();
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0]["body"]["code"], 0);
+    }
+}
+
+#[test]
+fn a_closed_output_ends_the_node_quietly() {
+    let mut node = probe(&[]);
+    node.init();
+    node.receive_type("init_ok");
+    let (status, stderr) = node.hang_up(json!({"type": "echo", "echo": "a", "msg_id": 1}));
+    assert!(status.success());
+    assert_eq!(stderr, "");
+}
+
+#[test]
+fn what_a_handler_prints_does_not_get_among_the_messages() {
+    let mut node = probe(&[]);
+    node.init();
+    node.send(json!({"type": "print", "text": "not a message", "msg_id": 1}));
+    assert_eq!(node.receive_type("print_ok")["in_reply_to"], 1);
+    let (_, _, stderr) = node.finish();
+    assert_eq!(stderr, "not a message\n");
+}
+
+#[test]
+fn a_panic_names_the_handler_and_the_place_and_the_node_lives_on() {
+    let mut node = probe(&[]);
+    node.init();
+    node.send(json!({"type": "panic", "msg_id": 1}));
+    assert_eq!(node.receive_type("error")["code"], 13);
+    node.send(json!({"type": "echo", "echo": "alive", "msg_id": 2}));
+    assert_eq!(node.receive_type("echo_ok")["echo"], "alive");
+    let (_, _, stderr) = node.finish();
+    assert!(stderr.contains("handler `panic` at "), "{stderr}");
+    assert_eq!(stderr.matches("probe.rs:").count(), 2, "{stderr}");
+    assert!(stderr.contains("as asked"), "{stderr}");
+}
+
+#[test]
+fn garbage_is_told_with_its_line_number() {
+    let mut node = probe(&[]);
+    node.init();
+    node.write(b"\n{\"no\": \"message\"}\n\xff\xfe\n");
+    node.send(json!({"type": "echo", "echo": "alive", "msg_id": 2}));
+    assert_eq!(node.receive_type("echo_ok")["echo"], "alive");
+    let (status, _, stderr) = node.finish();
+    assert!(status.success());
+    assert!(
+        stderr.contains("line 3 ignored: a message without `body`"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("line 4 ignored: not UTF-8"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 2);
+}
+
+#[test]
+fn the_log_level_comes_from_the_environment() {
+    for (level, lines) in [("off", 0), ("warn", 1), ("info", 2), ("debug", 3)] {
+        let mut node = probe(&[("GLOMER_LOG", level)]);
+        node.init();
+        node.write(b"garbage\n");
+        node.send(json!({"type": "echo_ok", "in_reply_to": 77}));
+        let (_, _, stderr) = node.finish();
+        assert_eq!(stderr.lines().count(), lines, "{level}: {stderr}");
+    }
+    let (status, _, stderr) = probe(&[("GLOMER_LOG", "loud")]).finish();
+    assert!(!status.success());
+    assert_eq!(
+        stderr,
+        "glomer error: GLOMER_LOG: `loud` is no log level; use off, error, warn, info or debug\n"
+    );
+}
+
+#[test]
+fn a_node_with_two_handlers_for_one_type_does_not_start() {
+    let node = Process::start(env!("CARGO_BIN_EXE_ambiguous"), &[]);
+    let (status, _, stderr) = node.finish();
+    assert_eq!(status.code(), Some(1));
+    assert!(stderr.contains("are for `echo`"), "{stderr}");
+    assert_eq!(stderr.matches("ambiguous.rs:").count(), 2, "{stderr}");
+}

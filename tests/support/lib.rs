@@ -1,0 +1,143 @@
+//! What the tests of the whole workspace share: a node as a real process,
+//! spoken to over real pipes.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+
+use serde_json::{Value, json};
+
+/// A running node.
+pub struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    /// What it writes.
+    pub stdout: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts `program` with these environment variables beside its own.
+    pub fn start(program: impl AsRef<OsStr>, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .envs(environment.iter().copied())
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the node starts");
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Self {
+            child,
+            stdin,
+            stdout,
+        }
+    }
+
+    /// Writes bytes to its input as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.stdin
+            .as_mut()
+            .expect("the input has not ended")
+            .write_all(bytes)
+            .unwrap();
+    }
+
+    /// Sends it a message from client `c1`.
+    pub fn send(&mut self, body: Value) {
+        let mut line = json!({"src": "c1", "dest": "n1", "body": body}).to_string();
+        line.push('\n');
+        self.write(line.as_bytes());
+    }
+
+    /// Tells it that it is `n1` of two.
+    pub fn init(&mut self) {
+        self.send(json!({"type": "init", "msg_id": 0, "node_id": "n1", "node_ids": ["n1", "n2"]}));
+    }
+
+    /// The next message that the node writes.
+    pub fn receive(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    /// The body of the next message of this type; others are passed over.
+    pub fn receive_type(&mut self, kind: &str) -> Value {
+        loop {
+            let mut message = self.receive();
+            if message["body"]["type"] == kind {
+                return message["body"].take();
+            }
+        }
+    }
+
+    /// Takes the writing end, to write from another thread.
+    pub fn take_stdin(&mut self) -> ChildStdin {
+        self.stdin.take().expect("the input has not ended")
+    }
+
+    /// Ends the input, and returns the status, what the node still wrote, and
+    /// all of its standard error.
+    pub fn finish(mut self) -> (ExitStatus, Vec<Value>, String) {
+        drop(self.stdin.take());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        let (status, stderr) = self.wait();
+        let messages = rest
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (status, messages, stderr)
+    }
+
+    fn wait(&mut self) -> (ExitStatus, String) {
+        let mut stderr = String::new();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        (self.child.wait().unwrap(), stderr)
+    }
+
+    /// Closes the reading end of the node's output, keeps its input open, and
+    /// returns how the node ends once it tries to write.
+    pub fn hang_up(self, body: Value) -> (ExitStatus, String) {
+        let Self {
+            mut child,
+            mut stdin,
+            stdout,
+        } = self;
+        drop(stdout);
+        let line = json!({"src": "c1", "dest": "n1", "body": body}).to_string() + "\n";
+        stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        let mut stderr = String::new();
+        child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut stderr)
+            .unwrap();
+        let status = child.wait().unwrap();
+        drop(stdin);
+        (status, stderr)
+    }
+}
+
+/// Builds the broadcast binary, as `cargo run -p broadcast` would, and returns
+/// its path.
+pub fn broadcast_binary() -> std::path::PathBuf {
+    escargot::CargoBuild::new()
+        .package("broadcast")
+        .bin("broadcast")
+        .current_target()
+        .current_release()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
+        .run()
+        .expect("the broadcast crate builds")
+        .path()
+        .to_path_buf()
+}
