@@ -1,0 +1,52 @@
+//! How much of what the clients asked for succeeded.
+
+use std::str::FromStr;
+
+use crate::edn::Edn;
+use crate::history::{History, OpType};
+
+/// What fraction of the operations must succeed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Availability {
+    /// All of them.
+    Total,
+    /// At least this fraction, from 0 to 1.
+    Fraction(f64),
+}
+
+impl FromStr for Availability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "total" {
+            return Ok(Self::Total);
+        }
+        text.parse()
+            .ok()
+            .filter(|fraction| (0.0..=1.0).contains(fraction))
+            .map(Self::Fraction)
+            .ok_or_else(|| {
+                format!("`{text}` is neither `total` nor a number between 0 and 1, such as 0.95")
+            })
+    }
+}
+
+/// The fraction of operations that succeeded, and whether that is enough. Without an
+/// expectation everything is.
+pub fn availability(history: &History, expected: Option<Availability>) -> Edn {
+    let count = |kind| history.0.iter().filter(|op| op.kind == kind).count();
+    let (oks, invocations) = (count(OpType::Ok), count(OpType::Invoke));
+    // Maelstrom's arithmetic: single precision, and a bare 1 where nothing was asked for.
+    let fraction = oks as f32 / invocations as f32;
+    let (shown, fraction) = if invocations == 0 {
+        (Edn::Int(1), 1.0)
+    } else {
+        (Edn::float32(fraction), f64::from(fraction))
+    };
+    let valid = match expected {
+        None => true,
+        Some(Availability::Total) => fraction == 1.0,
+        Some(Availability::Fraction(least)) => least <= fraction,
+    };
+    Edn::map([("valid?", valid.into()), ("ok-fraction", shown)])
+}
