@@ -1,4 +1,70 @@
-//! The runtime of Glomer.
+//! Write the nodes of a distributed system as annotated functions.
+//!
+//! A node is a state and functions that handle its messages. It speaks the
+//! protocol of [Maelstrom]: JSON messages over standard input and output.
+//!
+//! ```
+//! use std::collections::{BTreeMap, BTreeSet};
+//! use glomer_runtime::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct State {
+//!     messages: BTreeSet<u64>,
+//! }
+//!
+//! #[handler("broadcast")]
+//! fn broadcast(state: &mut State, cx: &Context, message: u64) {
+//!     if state.messages.insert(message) {
+//!         for peer in cx.peers() {
+//!             cx.send(peer, Broadcast { message });
+//!         }
+//!     }
+//! }
+//!
+//! #[handler("read", reply = "messages")]
+//! fn read(state: &State) -> BTreeSet<u64> {
+//!     state.messages.clone()
+//! }
+//!
+//! #[handler("topology")]
+//! fn topology(_: &State, topology: BTreeMap<String, Vec<String>>) {}
+//!
+//! fn main() -> std::process::ExitCode {
+//!     # if true { return std::process::ExitCode::SUCCESS }
+//!     glomer_runtime::run::<State>()
+//! }
+//! ```
+//!
+//! * [`#[handler]`](macro@handler) makes a function the handler of a type of
+//!   message, and [`#[every]`](macro@every) has one run periodically.
+//! * [`Context`] is what a handler may do: send, call, wait, look around.
+//! * [`run`] drives the node with standard input and output, under Maelstrom
+//!   or the workbench's `glomer test`.
+//! * [`sim`] runs a whole cluster of the same nodes in virtual time, with
+//!   faults, inside `cargo test`.
+//! * [`Node`] is what both of them drive: the node without any IO.
+//!
+//! # What the runtime does with each line
+//!
+//! | input | behaviour |
+//! | --- | --- |
+//! | a request of a known type | its handler runs; one answer, `in_reply_to` its `msg_id` |
+//! | a message without `msg_id` | its handler runs; no answer, whatever it returns |
+//! | the answer to a pending rpc | completes it; an `error` body becomes `Err` |
+//! | any other answer: unknown, late, twice, or any `…_ok` | ignored, told at level debug |
+//! | an unknown type | error 10 not-supported, naming the type |
+//! | a known type with a wrong body | error 12 malformed-request, naming the field and what was expected |
+//! | anything before `init` | error 11 temporarily-unavailable |
+//! | a handler panics | error 13 crash; handler, place and panic on standard error; the node lives on |
+//! | no message at all: not JSON, no object, no body, no UTF-8 | one line on standard error; the node lives on |
+//! | a line longer than the limit | refused with a line on standard error, without being kept |
+//! | more than 65,536 handlers waiting | error 11 temporarily-unavailable |
+//! | end of input | all that was read is answered; whoever still waits, with error 0; exit code 0 |
+//! | standard output closed | quiet exit |
+//!
+//! [Maelstrom]: https://github.com/jepsen-io/maelstrom
+
+#![deny(clippy::print_stdout)]
 
 mod bounds;
 mod context;
