@@ -378,6 +378,10 @@ impl Core {
         self.timers.borrow_mut().remove(&key);
     }
 
+    pub(crate) fn timers(&self) -> usize {
+        self.timers.borrow().len()
+    }
+
     /// Takes the first timer that is due.
     pub(crate) fn due_timer(&self) -> Option<(TimerKey, Timer)> {
         let mut timers = self.timers.borrow_mut();

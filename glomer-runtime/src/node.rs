@@ -180,6 +180,18 @@ impl<S: 'static> Node<S> {
         self.core.log_level.set(level);
     }
 
+    /// Whether it waits for more than the turns of its periodic functions.
+    pub(crate) fn is_waiting(&self) -> bool {
+        // Each periodic function has one timer, from `init` on.
+        self.core.waiting() > 0 || self.core.timers() > self.registry.every.len()
+    }
+
+    /// The longest period of its periodic functions; zero if it has none.
+    pub(crate) fn longest_period(&self) -> Duration {
+        let periods = self.registry.every.iter().map(|every| every.period);
+        periods.max().unwrap_or_default()
+    }
+
     /// Takes the end of input: whoever waits for an answer is told that none
     /// will come, and whatever still waits after that is answered with error
     /// 0 and dropped.
@@ -355,7 +367,8 @@ fn is_answer(kind: &str) -> bool {
     kind == "error" || kind.ends_with("_ok")
 }
 
-fn received_error(body: &str) -> Error {
+/// The error that an `error` body tells of.
+pub(crate) fn received_error(body: &str) -> Error {
     #[derive(serde::Deserialize)]
     struct Body {
         code: u32,
