@@ -63,22 +63,20 @@ impl<T: Serialize + 'static> Reply for T {}
             `impl From<{Self}> for Error`, which chooses a code, such as \
             `Error::precondition_failed(…)`"
 )]
-pub trait Failure: Into<Error> {}
+pub trait Failure: Into<Error> + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Into<Error>> Failure for E {}
+impl<E: Into<Error> + 'static> Failure for E {}
 
 /// A `Result` under any name.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is called `Result`, but is none",
-    label = "a handler returns its reply, or a `Result<T, E>`",
-    note = "return a `Result<T, E>`, or give the type of the reply another name"
-)]
 pub trait Outcome {
     /// The `T`.
     type Reply;
+    /// The `E`.
+    type Error;
 }
 
 impl<T, E> Outcome for Result<T, E> {
     type Reply = T;
+    type Error = E;
 }

@@ -420,74 +420,87 @@ pub struct Call<'a, S: 'static> {
     body: &'a str,
 }
 
-impl<S> Call<'_, S> {
-    /// Runs a handler that returns its reply.
-    pub fn sync<M, R>(self, f: impl FnOnce(&mut S, &Context, M) -> R)
+impl<'a, S> Call<'a, S> {
+    /// Takes an `M` to a function that returns its reply.
+    pub fn reply<M, R>(self) -> Typed<'a, S, M, R>
     where
         M: Message<Reply = R> + DeserializeOwned,
         R: Reply,
     {
-        self.try_sync::<M, R, Error>(|state, cx, message| Ok(f(state, cx, message)));
+        Typed {
+            call: self,
+            decode,
+            answer: |core, request, reply| core.answer::<M>(request, Ok(reply)),
+        }
     }
 
-    /// Runs a handler that may fail.
-    pub fn try_sync<M, R, E>(self, f: impl FnOnce(&mut S, &Context, M) -> Result<R, E>)
+    /// Takes an `M` to a function that returns its reply or an error.
+    pub fn result<M, R, E>(self) -> Typed<'a, S, M, Result<R, E>>
     where
         M: Message<Reply = R> + DeserializeOwned,
         R: Reply,
         E: Failure,
     {
-        let result = decode(self.body).and_then(|message| {
-            self.state
-                .with(|state| f(state, self.context, message))
-                .map_err(Into::into)
-        });
-        self.core.answer::<M>(self.request, result);
+        Typed {
+            call: self,
+            decode,
+            answer: |core, request, result| core.answer::<M>(request, result.map_err(Into::into)),
+        }
+    }
+}
+
+/// A message on its way into a handler that takes it as an `M` and returns a
+/// `T`.
+///
+/// It carries what the bounds on the types are for, so that it needs none
+/// itself, and a type that lacks something is complained about once.
+pub struct Typed<'a, S: 'static, M, T> {
+    call: Call<'a, S>,
+    decode: fn(&str) -> Result<M, Error>,
+    answer: fn(&Core, RequestRef<'_>, T),
+}
+
+impl<S, M, T: 'static> Typed<'_, S, M, T> {
+    /// Runs a handler.
+    pub fn sync(self, f: impl FnOnce(&mut S, &Context, M) -> T) {
+        let call = self.call;
+        match (self.decode)(call.body) {
+            Ok(message) => {
+                let output = call.state.with(|state| f(state, call.context, message));
+                (self.answer)(call.core, call.request, output);
+            }
+            Err(error) => call.core.answer_error(call.request, &error),
+        }
     }
 
     /// Runs a handler that may wait.
-    pub fn wait<M, R, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
+    pub fn wait<F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
     where
-        M: Message<Reply = R> + DeserializeOwned,
-        R: Reply,
-        F: Future<Output = R> + 'static,
+        F: Future<Output = T> + 'static,
     {
-        self.try_wait::<M, R, Error, _>(|state, cx, message| {
-            let running = f(state, cx, message);
-            async { Ok(running.await) }
-        });
-    }
-
-    /// Runs a handler that may wait and may fail.
-    pub fn try_wait<M, R, E, F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
-    where
-        M: Message<Reply = R> + DeserializeOwned,
-        R: Reply,
-        E: Failure,
-        F: Future<Output = Result<R, E>> + 'static,
-    {
-        let message = match decode(self.body) {
+        let call = self.call;
+        let message = match (self.decode)(call.body) {
             Ok(message) => message,
-            Err(error) => return self.core.answer_error(self.request, &error),
+            Err(error) => return call.core.answer_error(call.request, &error),
         };
-        if self.core.waiting() >= MAX_WAITING {
+        if call.core.waiting() >= MAX_WAITING {
             let error = Error::temporarily_unavailable(format!(
                 "{MAX_WAITING} handlers are waiting already"
             ));
-            return self.core.answer_error(self.request, &error);
+            return call.core.answer_error(call.request, &error);
         }
-        let running = f(self.state.clone(), self.context.clone(), message);
-        let request = self.request.to_owned();
-        let core = self.core.clone();
+        let running = f(call.state.clone(), call.context.clone(), message);
+        let request = call.request.to_owned();
+        let core = call.core.clone();
         let answer = {
             let request = request.clone();
             async move {
-                let result = running.await.map_err(Into::into);
-                core.answer::<M>(request.borrow(), result);
+                let output = running.await;
+                (self.answer)(&core, request.borrow(), output);
             }
         };
-        let what = describe(self.handler);
-        self.core.spawn(Task {
+        let what = describe(call.handler);
+        call.core.spawn(Task {
             future: Box::pin(answer),
             request: Some(request),
             what,

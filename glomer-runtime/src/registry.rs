@@ -17,6 +17,18 @@ pub struct Location {
     pub line: u32,
 }
 
+impl Location {
+    /// Where this is called: in what an attribute expands to, the attribute.
+    #[track_caller]
+    pub const fn here() -> Self {
+        let caller = std::panic::Location::caller();
+        Self {
+            file: caller.file(),
+            line: caller.line(),
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)

@@ -25,10 +25,10 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
     let message_struct = message_struct(message);
     let message_impl = message_impl(handler, message);
     let serde_impls = serde_impls(message);
-    let (handler_static, submit) = if register {
+    let (handler_const, submit) = if register {
         (
-            handler_static(handler, message),
-            quote!(__private::submit!(__private::Registration::handler(&HANDLER));),
+            handler_const(handler, message),
+            quote!(__private::submit!(__private::Registration::handler(HANDLER));),
         )
     } else {
         (TokenStream::new(), TokenStream::new())
@@ -40,7 +40,7 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
         const _: () = {
             use ::glomer_runtime::__private;
             #message_impl
-            #handler_static
+            #handler_const
             #serde_impls
             #submit
         };
@@ -54,23 +54,19 @@ pub(crate) fn every(every: &Every) -> TokenStream {
     } = &every.callee;
     let name = name.unraw().to_string();
     let period = period(every.period);
-    let call = call(&every.callee);
-    let (call, method) = match every.callee.is_async {
-        true => (quote!(async move { #call.await }), quote!(wait)),
-        false => (call, quote!(sync)),
-    };
+    let (method, call) = call(&every.callee);
     let [tick, state_local, context_local] = locals(&every.callee);
     quote! {
         #(#gates)*
         const _: () = {
             use ::glomer_runtime::__private;
-            static EVERY: __private::Every<#state> = __private::Every {
+            const EVERY: &__private::Every<#state> = &__private::Every {
                 name: #name,
-                location: __private::Location { file: file!(), line: line!() },
+                location: __private::Location::here(),
                 period: #period,
                 run: |#tick| #tick.#method(|#state_local, #context_local| #call),
             };
-            __private::submit!(__private::Registration::every(&EVERY));
+            __private::submit!(__private::Registration::every(EVERY));
         };
     }
 }
@@ -161,7 +157,7 @@ fn message_type(message: &Message) -> TokenStream {
     }
 }
 
-fn handler_static(handler: &Handler, message: &Message) -> TokenStream {
+fn handler_const(handler: &Handler, message: &Message) -> TokenStream {
     let Handler {
         callee, wire_type, ..
     } = handler;
@@ -172,21 +168,16 @@ fn handler_static(handler: &Handler, message: &Message) -> TokenStream {
         // What it lacks is what the type of the body lacks.
         Body::Whole(ty) => placed_at(ty, message_type(message)),
     };
-    let (method, types) = match &handler.output {
-        Output::Value(reply) => ("", quote!(#message_type, #reply)),
-        Output::Result(reply, error) => ("try_", quote!(#message_type, #reply, #error)),
-        Output::Alias(_) => ("try_", quote!(#message_type, _, _)),
+    let types = match &handler.output {
+        Output::Value(reply) => quote!(reply::<#message_type, #reply>),
+        Output::Result(reply, error) => quote!(result::<#message_type, #reply, #error>),
+        Output::Alias(ty) => {
+            let [reply, error] = [quote!(Reply), quote!(Error)]
+                .map(|part| placed_at(ty, quote!(<#ty as __private::Outcome>::#part)));
+            quote!(result::<#message_type, #reply, #error>)
+        }
     };
-    let call = call(callee);
-    let (method, types, call) = match callee.is_async {
-        true => (
-            format!("{method}wait"),
-            quote!(#types, _),
-            quote!(async move { #call.await }),
-        ),
-        false => (format!("{method}sync"), types, call),
-    };
-    let method = Ident::new(&method, Span::call_site());
+    let (method, call) = call(callee);
     let [call_local, state_local, context_local] = locals(callee);
     let takes_message = callee
         .parameters
@@ -194,19 +185,19 @@ fn handler_static(handler: &Handler, message: &Message) -> TokenStream {
         .any(|parameter| matches!(parameter, Parameter::Field(_) | Parameter::Body));
     let message_local = local(takes_message, "message");
     quote! {
-        static HANDLER: __private::Handler<#state> = __private::Handler {
+        const HANDLER: &__private::Handler<#state> = &__private::Handler {
             message: #wire_type,
             name: #name,
-            location: __private::Location { file: file!(), line: line!() },
-            run: |#call_local| #call_local.#method::<#types>(
+            location: __private::Location::here(),
+            run: |#call_local| #call_local.#types().#method(
                 |#state_local, #context_local, #message_local| #call
             ),
         };
     }
 }
 
-/// The call of the user's function, with the names of `locals`.
-fn call(callee: &Callee) -> TokenStream {
+/// How the runtime runs the user's function, and its call with the names of `locals`.
+fn call(callee: &Callee) -> (TokenStream, TokenStream) {
     let name = &callee.name;
     let lend = callee.is_async.then(|| quote!(&));
     let arguments = callee.parameters.iter().map(|parameter| {
@@ -230,7 +221,11 @@ fn call(callee: &Callee) -> TokenStream {
             }
         }
     });
-    quote!(#name(#(#arguments),*))
+    let call = quote!(#name(#(#arguments),*));
+    match callee.is_async {
+        true => (quote!(wait), quote!(async move { #call.await })),
+        false => (quote!(sync), call),
+    }
 }
 
 /// What the runtime passes, the call itself, the state and the context, as local variables.
@@ -266,10 +261,6 @@ fn serde_impls(message: &Message) -> TokenStream {
                 .collect();
             let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
             let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
-            let values = fields.iter().map(|field| {
-                let name = &field.name;
-                placed_at(&field.ty, quote!(&self.#name))
-            });
             let tuple = match names[..] {
                 [] => quote!(()),
                 _ => quote!((#(#names,)*)),
@@ -280,7 +271,8 @@ fn serde_impls(message: &Message) -> TokenStream {
                         &self,
                         output: Out,
                     ) -> __private::Result<Out::Ok, Out::Error> {
-                        __private::Fields([#(#wire_names),*]).write(output, #(#values),*)
+                        __private::Fields([#(#wire_names),*])
+                            .write::<#(#types,)* _>(output, #(&self.#names),*)
                     }
                 }
                 impl<'de> __private::Deserialize<'de> for #name {
@@ -315,6 +307,8 @@ fn serde_impls(message: &Message) -> TokenStream {
 }
 
 /// The tokens, placed so that the compiler takes them to stand where `place` stands.
+///
+/// It takes an expression or a type to reach from its first token to its last.
 fn placed_at(place: &Type, tokens: TokenStream) -> TokenStream {
     let spans: Vec<Span> = place
         .to_token_stream()
@@ -322,13 +316,9 @@ fn placed_at(place: &Type, tokens: TokenStream) -> TokenStream {
         .map(|token| token.span())
         .collect();
     let mut tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    if let ([first_span, ..], [.., last_span]) = (&spans[..], &spans[..]) {
-        if let Some(last) = tokens.last_mut() {
-            last.set_span(last.span().located_at(*last_span));
-        }
-        if let Some(first) = tokens.first_mut() {
-            first.set_span(first.span().located_at(*first_span));
-        }
+    if let ([first, ..], [.., last]) = (&mut tokens[..], &spans[..]) {
+        first.set_span(spans[0]);
+        tokens.last_mut().expect("there is a first").set_span(*last);
     }
     tokens.into_iter().collect()
 }

@@ -55,7 +55,7 @@ fn check(ty: &Type, reply: &Type, options: &Options, errors: &mut Errors) -> boo
                 None => "return an owned type".to_owned(),
             };
             errors.at(
-                ty,
+                if types::borrows(reply) { reply } else { ty },
                 format!("a reply is kept until it is sent, so it cannot borrow: {instead}"),
             );
             return false;

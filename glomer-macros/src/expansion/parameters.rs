@@ -14,7 +14,7 @@ use super::types::{self, show};
 /// What the parameters say.
 pub(crate) struct Parameters {
     pub(crate) callee: Callee,
-    /// `None` if a field has no name.
+    /// `None` if a mistake leaves open what it would be.
     pub(crate) body: Option<Body>,
 }
 
@@ -31,18 +31,21 @@ pub(crate) fn read(
         context: false,
         whole: None,
         fields: Vec::new(),
-        nameless: false,
+        incomplete: false,
         parameters: Vec::new(),
         code: function.body.stream(),
         errors,
     };
     for input in &mut function.sig.inputs {
         match input {
-            FnArg::Receiver(receiver) => reader.errors.at(
-                receiver,
-                "a handler is a function of its own, not a method: move it out of the `impl`, and \
-                 take the state as `state: &mut State`",
-            ),
+            FnArg::Receiver(receiver) => {
+                reader.errors.at(
+                    receiver,
+                    "a handler is a function of its own, not a method: move it out of the `impl`, \
+                     and take the state as `state: &mut State`",
+                );
+                reader.incomplete = true;
+            }
             FnArg::Typed(parameter) => reader.parameter(parameter),
         }
     }
@@ -55,8 +58,8 @@ pub(crate) fn read(
             parameters: reader.parameters,
         },
         body: match reader.whole {
+            _ if reader.incomplete => None,
             Some(ty) => Some(Body::Whole(Box::new(ty))),
-            None if reader.nameless => None,
             None => Some(Body::Fields(reader.fields)),
         },
     }
@@ -69,7 +72,8 @@ struct Reader<'a> {
     context: bool,
     whole: Option<Type>,
     fields: Vec<Field>,
-    nameless: bool,
+    /// Whether there is more to the message than could be read.
+    incomplete: bool,
     parameters: Vec<Parameter>,
     /// What stands in the function.
     code: TokenStream,
@@ -228,7 +232,7 @@ impl Reader<'_> {
         if self.whole.is_some() {
             self.errors
                 .at(parameter, "a message has one body: remove this second one");
-        } else if !self.fields.is_empty() || self.nameless {
+        } else if !self.fields.is_empty() || self.incomplete {
             self.errors.at(parameter, WHOLE_AND_FIELDS);
         } else if types::borrows(ty) {
             self.errors.at(
@@ -236,6 +240,7 @@ impl Reader<'_> {
                 "the message is gone when the handler runs: take the body as a type without \
                  references and lifetimes",
             );
+            self.incomplete = true;
         }
         self.whole = Some(ty.clone());
         self.parameters.push(Parameter::Body);
@@ -267,7 +272,7 @@ impl Reader<'_> {
                     serde,
                 });
             }
-            None => self.nameless = true,
+            None => self.incomplete = true,
         }
     }
 
@@ -288,7 +293,7 @@ impl Reader<'_> {
         let owned = types::owned(ty);
         let instead = match &owned {
             Some(owned) => format!("take `{}`", show(owned)),
-            None => "take an owned type".to_owned(),
+            None => "take an owned type, such as `String`".to_owned(),
         };
         self.errors.at(
             ty,

@@ -3,7 +3,7 @@
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt};
 use syn::parse::{Parse, ParseStream};
-use syn::{GenericParam, Safety, Signature, Visibility};
+use syn::{GenericParam, Safety, Signature, Token, Visibility};
 
 use super::Attribute;
 use super::errors::Errors;
@@ -65,10 +65,18 @@ impl Function {
 
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let (attrs, vis, sig) = (
+            input.call(syn::Attribute::parse_outer)?,
+            input.parse()?,
+            input.parse()?,
+        );
+        if input.peek(Token![;]) {
+            return Err(input.error("the runtime calls this function: give it a body"));
+        }
         Ok(Function {
-            attrs: input.call(syn::Attribute::parse_outer)?,
-            vis: input.parse()?,
-            sig: input.parse()?,
+            attrs,
+            vis,
+            sig,
             body: input.parse()?,
         })
     }
@@ -145,7 +153,7 @@ fn not_a_function(item: &TokenStream) -> Option<TokenTree> {
     let head: Vec<TokenTree> = item
         .clone()
         .into_iter()
-        .take_while(|token| !is_punct(token, '=') && !is_punct(token, ';'))
+        .take_while(|token| [':', '=', ';'].iter().all(|end| !is_punct(token, *end)))
         .collect();
     let is_ident = |token: &TokenTree, wanted: &str| matches!(token, TokenTree::Ident(ident) if ident == wanted);
     if head.iter().any(|token| is_ident(token, "fn")) {

@@ -1,0 +1,6 @@
+use glomer_runtime::prelude::*;
+
+#[handler("")]
+fn broadcast(message: u64) {}
+
+fn main() {}
