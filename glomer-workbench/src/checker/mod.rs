@@ -9,6 +9,7 @@ mod consistency;
 mod counter;
 mod echo;
 mod exceptions;
+mod kafka;
 mod lin_kv;
 mod set_full;
 mod stats;
@@ -175,9 +176,9 @@ pub fn check(workload: Workload, history: &History, options: &CheckOptions) -> E
         Workload::GSet => set_full::check(history, "add"),
         Workload::GCounter | Workload::PnCounter => counter::check(history),
         Workload::LinKv => lin_kv::check(history),
+        Workload::Kafka => kafka::check(history),
         Workload::TxnListAppend => txn::check_list_append(history, options),
         Workload::TxnRwRegister => txn::check_rw_register(history, options),
-        _ => Err("no checker yet".to_owned()),
     };
     result.unwrap_or_else(|message| {
         Edn::map([

@@ -1,0 +1,187 @@
+//! kafka: logs lose nothing, and whoever follows one sees it in order.
+//!
+//! This is the analysis of Jepsen's Kafka test as Maelstrom runs it, with `assign` only. The
+//! offsets that sends and polls return give the order of each key's log; against it are held
+//!
+//! - `:lost-write`: acknowledged messages that no poll ever returned though one returned a later
+//!   message of the same key; `:unseen`: those that no poll had returned at the end;
+//! - `:G1a`: polled messages whose send failed; `:precommitted-read`: a transaction that polled
+//!   what it sent itself;
+//! - `:inconsistent-offsets`: different messages at one offset; `:duplicate`: one message at
+//!   several offsets;
+//! - `:poll-skip`, `:nonmonotonic-poll`, `:nonmonotonic-send`: from one transaction of a process
+//!   to its next, messages are passed over or the order is reversed; with `int-` in front, within
+//!   one transaction;
+//! - `:G1c` and `:G1c-realtime`: transactions that saw each other in a circle.
+//!
+//! Passing over messages within a transaction of sends (`:int-send-skip`) is how Kafka works and
+//! invalidates nothing.
+//!
+//! Where Jepsen's checker stops with an exception, over a polled message that nobody sent, this
+//! one reports an `:unwritten-read`.
+
+mod cycles;
+mod facts;
+mod gaps;
+mod lag;
+mod log;
+mod messages;
+mod transaction;
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::edn::Edn;
+use crate::history::{History, OpType};
+
+use facts::Facts;
+use gaps::{Gap, Side};
+use log::Log;
+use transaction::{Event, Id, Names};
+
+/// How many of the errors of a type the results show, of those types that may have many.
+const GAPS_SHOWN: usize = 8;
+const CYCLES_SHOWN: usize = 8;
+const MOST_SHOWN: usize = 32;
+
+/// Errors that Kafka's own design brings about.
+const ALLOWED: [&str; 1] = ["int-send-skip"];
+
+/// # Errors
+/// If an operation is not what its function says.
+pub(super) fn check(history: &History) -> Result<Edn, String> {
+    let (events, names) = transaction::read(history)?;
+    let errors = errors(&events, &names);
+    let types = |bad: bool| {
+        let types = errors
+            .keys()
+            .filter(|kind| !(bad && ALLOWED.contains(kind)))
+            .map(|kind| Edn::kw(*kind));
+        types.collect::<Vec<Edn>>()
+    };
+    let bad = types(true);
+    let mut causes: Vec<Edn> = Vec::new();
+    for op in history.client_ops() {
+        if op.kind == OpType::Info && matches!(op.f.as_str(), "txn" | "send" | "poll") {
+            let cause = op.error.clone().unwrap_or_default();
+            if !causes.contains(&cause) {
+                causes.push(cause);
+            }
+        }
+    }
+    let mut map = Edn::map([
+        ("valid?", bad.is_empty().into()),
+        ("worst-realtime-lag", lag::worst(&events, &names)),
+        ("bad-error-types", Edn::List(bad)),
+        ("error-types", Edn::List(types(false))),
+        ("info-txn-causes", Edn::List(causes)),
+    ]);
+    for (kind, found) in errors {
+        map.insert(kind, found);
+    }
+    Ok(map)
+}
+
+/// The errors of each type there is, as the results show them.
+fn errors(events: &[Event<'_>], names: &Names<'_>) -> BTreeMap<&'static str, Edn> {
+    let facts = Facts::of(events);
+    let logs = log::logs(events, &facts);
+    let by_key: HashMap<Id, &Log> = logs.iter().map(|(key, log)| (*key, log)).collect();
+    let internal = |side| gaps::internal(side, events, &by_key, names);
+    let external = |side| gaps::external(side, events, &by_key);
+    let within = |gap: &Gap| gap.internal(names, events);
+    let across = |gap: &Gap| gap.external(names, events);
+
+    let mut errors = Errors::default();
+    errors.note("G1a", messages::failed_but_polled(events, &facts, names));
+    errors.note("precommitted-read", messages::own_polled(events, names));
+    errors.note(
+        "unwritten-read",
+        messages::never_sent(events, &facts, names),
+    );
+    errors.note("lost-write", messages::lost(events, &facts, &logs, names));
+    errors.most("inconsistent-offsets", log::inconsistent(&logs, names));
+    errors.most("duplicate", log::duplicates(&logs, names));
+    let polls = internal(Side::Polls);
+    errors.skips("int-poll-skip", polls.skips, within);
+    errors.nonmonotonic("int-nonmonotonic-poll", polls.nonmonotonic, within);
+    let sends = internal(Side::Sends);
+    errors.skips("int-send-skip", sends.skips, within);
+    errors.nonmonotonic("int-nonmonotonic-send", sends.nonmonotonic, within);
+    let polls = external(Side::Polls);
+    errors.skips("poll-skip", polls.skips, across);
+    errors.nonmonotonic("nonmonotonic-poll", polls.nonmonotonic, across);
+    let sends = external(Side::Sends);
+    errors.nonmonotonic("nonmonotonic-send", sends.nonmonotonic, across);
+    let cycles = cycles::find(events, &facts, names);
+    errors.cycles("G1c", cycles.g1c);
+    errors.cycles("G1c-realtime", cycles.g1c_realtime);
+    if cycles.empty {
+        errors
+            .0
+            .insert("empty-transaction-graph", counted(1, Vec::new()));
+    }
+    if let Some(unseen) = messages::unseen(events, names) {
+        errors.0.insert("unseen", unseen);
+    }
+    errors.0
+}
+
+#[derive(Default)]
+struct Errors(BTreeMap<&'static str, Edn>);
+
+impl Errors {
+    /// Shows all errors there are.
+    fn note(&mut self, kind: &'static str, found: Vec<Edn>) {
+        if !found.is_empty() {
+            self.0.insert(kind, counted(found.len(), found));
+        }
+    }
+
+    /// Shows some, of errors that come with how many messages or offsets they are about.
+    fn most(&mut self, kind: &'static str, mut found: Vec<(usize, Edn)>) {
+        if !found.is_empty() {
+            let count = found.len();
+            found.sort_by_key(|(size, _)| *size);
+            let shown = found.into_iter().take(MOST_SHOWN).map(|(_, found)| found);
+            self.0.insert(kind, counted(count, shown.collect()));
+        }
+    }
+
+    /// Shows the widest, the widest last.
+    fn skips(&mut self, kind: &'static str, mut found: Vec<Gap>, show: impl Fn(&Gap) -> Edn) {
+        if !found.is_empty() {
+            found.sort_by_key(|gap| gap.delta);
+            let shown = &found[found.len().saturating_sub(GAPS_SHOWN)..];
+            let shown = shown.iter().map(show).collect();
+            self.0.insert(kind, counted(found.len(), shown));
+        }
+    }
+
+    /// Shows those that go furthest back, the furthest first.
+    fn nonmonotonic(
+        &mut self,
+        kind: &'static str,
+        mut found: Vec<Gap>,
+        show: impl Fn(&Gap) -> Edn,
+    ) {
+        if !found.is_empty() {
+            found.sort_by_key(|gap| gap.delta);
+            let shown = found.iter().take(GAPS_SHOWN).map(show).collect();
+            self.0.insert(kind, counted(found.len(), shown));
+        }
+    }
+
+    /// Shows the shortest.
+    fn cycles(&mut self, kind: &'static str, mut found: Vec<Edn>) {
+        if !found.is_empty() {
+            let count = found.len();
+            found.sort_by_key(|cycle| cycle.get("steps").and_then(Edn::as_seq).map(<[Edn]>::len));
+            found.truncate(CYCLES_SHOWN);
+            self.0.insert(kind, counted(count, found));
+        }
+    }
+}
+
+fn counted(count: usize, shown: Vec<Edn>) -> Edn {
+    Edn::map([("count", count.into()), ("errs", Edn::List(shown))])
+}

@@ -1,0 +1,175 @@
+//! The operations of a kafka history, as the checks take them.
+
+use std::collections::HashMap;
+
+use crate::edn::Edn;
+use crate::history::{History, Op, OpType};
+
+/// A key or a message, by number.
+pub(super) type Id = u32;
+
+/// What the numbers stand for.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    ids: HashMap<&'a Edn, Id>,
+    values: Vec<&'a Edn>,
+}
+
+impl<'a> Names<'a> {
+    fn id(&mut self, value: &'a Edn) -> Id {
+        let values = &mut self.values;
+        *self.ids.entry(value).or_insert_with(|| {
+            values.push(value);
+            values.len() as Id - 1
+        })
+    }
+
+    pub(super) fn value(&self, id: Id) -> &'a Edn {
+        self.values[id as usize]
+    }
+
+    pub(super) fn edn(&self, id: Id) -> Edn {
+        self.value(id).clone()
+    }
+}
+
+/// An operation of a client: how it ended or, if nobody saw that, how it began.
+pub(super) struct Event<'a> {
+    pub(super) invocation: &'a Op,
+    /// The completion, or the invocation if there is none.
+    pub(super) op: &'a Op,
+    /// How it ended. What has no completion is indeterminate.
+    pub(super) end: OpType,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    /// Consume these keys from now on.
+    Assign(Vec<Id>),
+    Transaction(Transaction),
+}
+
+/// Sends, polls or both.
+#[derive(Default)]
+pub(super) struct Transaction {
+    /// For each key in order of appearance, what was sent to it.
+    pub(super) sends: Vec<(Id, Vec<Message>)>,
+    /// For each key in order of appearance, what was polled from it: maybe nothing.
+    pub(super) polls: Vec<(Id, Vec<Message>)>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Message {
+    /// Where it is in the log, if known.
+    pub(super) offset: Option<i64>,
+    pub(super) value: Id,
+}
+
+impl Event<'_> {
+    pub(super) fn transaction(&self) -> Option<&Transaction> {
+        match &self.what {
+            What::Transaction(transaction) => Some(transaction),
+            What::Assign(_) => None,
+        }
+    }
+}
+
+/// The transactions among the events that ended well.
+pub(super) fn ok_transactions<'e, 'a>(
+    events: &'e [Event<'a>],
+) -> impl Iterator<Item = (&'e Event<'a>, &'e Transaction)> {
+    transactions(events).filter(|(event, _)| event.end == OpType::Ok)
+}
+
+/// The transactions among the events.
+pub(super) fn transactions<'e, 'a>(
+    events: &'e [Event<'a>],
+) -> impl Iterator<Item = (&'e Event<'a>, &'e Transaction)> {
+    events
+        .iter()
+        .filter_map(|event| event.transaction().map(|transaction| (event, transaction)))
+}
+
+/// Reads the sends, polls and assignments of a history, in the order they ended.
+///
+/// # Errors
+/// If one of them is not what its function says.
+pub(super) fn read<'a>(history: &'a History) -> Result<(Vec<Event<'a>>, Names<'a>), String> {
+    let mut names = Names::default();
+    let mut events = Vec::new();
+    for (invocation, completion) in history.pairs() {
+        let op = completion.unwrap_or(invocation);
+        let what = match op.f.as_str() {
+            "assign" | "subscribe" => op
+                .value
+                .as_seq()
+                .map(|keys| What::Assign(keys.iter().map(|key| names.id(key)).collect())),
+            "send" | "poll" | "txn" => transaction(&op.value, &mut names).map(What::Transaction),
+            _ => continue,
+        };
+        events.push(Event {
+            invocation,
+            op,
+            end: completion.map_or(OpType::Info, |op| op.kind),
+            what: what.ok_or_else(|| format!("{} is not well-formed: {}", op.f, op.to_edn()))?,
+        });
+    }
+    // What has no completion ends after everything else.
+    events.sort_by_key(|event| (event.op.kind == OpType::Invoke, event.op.index));
+    Ok((events, names))
+}
+
+fn transaction<'a>(value: &'a Edn, names: &mut Names<'a>) -> Option<Transaction> {
+    let mut transaction = Transaction::default();
+    for micro_operation in value.as_seq()? {
+        match micro_operation.as_seq()? {
+            [function, key, message] if function.name() == Some("send") => {
+                let message = match message {
+                    Edn::Vector(_) => pair(message, names)?,
+                    value => Message {
+                        offset: None,
+                        value: names.id(value),
+                    },
+                };
+                entry(&mut transaction.sends, names.id(key)).push(message);
+            }
+            [function] if function.name() == Some("poll") => {}
+            [function, polled] if function.name() == Some("poll") => {
+                for (key, messages) in polled.as_map()? {
+                    let polled = entry(&mut transaction.polls, names.id(key));
+                    for message in messages.as_seq()? {
+                        polled.push(pair(message, names)?);
+                    }
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(transaction)
+}
+
+/// `[offset value]`
+fn pair<'a>(pair: &'a Edn, names: &mut Names<'a>) -> Option<Message> {
+    match pair.as_seq()? {
+        [Edn::Nil, value] => Some(Message {
+            offset: None,
+            value: names.id(value),
+        }),
+        [offset, value] => Some(Message {
+            offset: Some(offset.as_int()?),
+            value: names.id(value),
+        }),
+        _ => None,
+    }
+}
+
+fn entry(by_key: &mut Vec<(Id, Vec<Message>)>, key: Id) -> &mut Vec<Message> {
+    let at = by_key
+        .iter()
+        .position(|(other, _)| *other == key)
+        .unwrap_or_else(|| {
+            by_key.push((key, Vec::new()));
+            by_key.len() - 1
+        });
+    &mut by_key[at].1
+}
