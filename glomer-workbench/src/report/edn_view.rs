@@ -6,11 +6,11 @@ use super::text::{count, printable, shorten};
 use crate::edn::Edn;
 
 /// What fits in a line is not folded.
-const LINE: usize = 76;
+const LINE: usize = 110;
 /// More elements than these are for the file, not for the page.
 const MOST: usize = 400;
 /// A collection of more elements than this starts folded.
-const FOLDED: usize = 40;
+const FOLDED: usize = 20;
 const LONGEST_SCALAR: usize = 2_000;
 
 /// The view of `value`.
@@ -23,58 +23,72 @@ fn block(value: &Edn) -> Markup {
     let (entries, elements): (&[(Edn, Edn)], &[Edn]) = match value {
         Edn::Map(entries) => (entries, &[]),
         Edn::List(elements) | Edn::Vector(elements) | Edn::Set(elements) => (&[], elements),
+        Edn::Tagged(_, value) => return block(value),
         _ => return inline(value),
     };
+    let left = (entries.len() + elements.len()).saturating_sub(MOST);
     html! {
         ul {
             @for (key, value) in entries.iter().take(MOST) { (entry(key, value)) }
-            @if elements.iter().all(fits) {
+            @if elements.iter().all(is_scalar) {
                 @if !elements.is_empty() {
-                    li.flow { @for element in elements.iter().take(MOST) { (inline(element)) " " } }
+                    li { @for element in elements.iter().take(MOST) { (inline(element)) " " } }
                 }
             } @else {
                 @for element in elements.iter().take(MOST) {
-                    li { @if fits(element) { (inline(element)) } @else { (block(element)) } }
+                    li.element { @if fits(element) { (inline(element)) } @else { (block(element)) } }
                 }
             }
-            @let left = (entries.len() + elements.len()).saturating_sub(MOST);
             @if left > 0 { li.more { "… and " (count(left)) " more in results.edn" } }
         }
     }
 }
 
 fn entry(key: &Edn, value: &Edn) -> Markup {
-    let size = value
-        .as_map()
-        .map(<[_]>::len)
-        .or(value.as_seq().map(<[_]>::len));
     html! {
         li {
-            @match size {
-                Some(size) if !fits(value) => {
-                    details open[size <= FOLDED] {
-                        summary { (inline(key)) " " span.size { (shape(value)) " " (count(size)) } }
-                        (block(value))
-                    }
+            @if fits(value) {
+                (inline(key)) " " (inline(value))
+            } @else {
+                details open[size(value) <= FOLDED] {
+                    summary { (inline(key)) " " span.size { (shape(value)) " " (count(size(value))) } }
+                    (block(value))
                 }
-                _ => { (inline(key)) " " (inline(value)) }
             }
         }
     }
 }
 
-fn shape(value: &Edn) -> &'static str {
+fn size(value: &Edn) -> usize {
     match value {
-        Edn::Map(_) => "{…}",
-        Edn::Set(_) => "#{…}",
-        Edn::Vector(_) => "[…]",
-        _ => "(…)",
+        Edn::Map(entries) => entries.len(),
+        Edn::List(elements) | Edn::Vector(elements) | Edn::Set(elements) => elements.len(),
+        Edn::Tagged(_, value) => size(value),
+        _ => 1,
+    }
+}
+
+fn shape(value: &Edn) -> String {
+    match value {
+        Edn::Map(_) => "{…}".to_string(),
+        Edn::Set(_) => "#{…}".to_string(),
+        Edn::Vector(_) => "[…]".to_string(),
+        Edn::List(_) => "(…)".to_string(),
+        Edn::Tagged(tag, value) => format!("#{tag}{}", shape(value)),
+        _ => String::new(),
     }
 }
 
 /// Whether a value stands in one line. Only small ones are printed to see.
 fn fits(value: &Edn) -> bool {
-    leaves(value) <= LINE / 2 && value.to_string().chars().count() <= LINE
+    is_scalar(value) || leaves(value) <= LINE / 2 && value.to_string().chars().count() <= LINE
+}
+
+fn is_scalar(value: &Edn) -> bool {
+    match value {
+        Edn::Tagged(_, value) => is_scalar(value),
+        _ => value.as_seq().is_none() && value.as_map().is_none(),
+    }
 }
 
 fn leaves(value: &Edn) -> usize {
@@ -83,18 +97,51 @@ fn leaves(value: &Edn) -> usize {
         Edn::List(elements) | Edn::Vector(elements) | Edn::Set(elements) => {
             elements.iter().map(leaves).sum()
         }
+        Edn::Tagged(_, value) => leaves(value),
         _ => 1,
     }
 }
 
 fn inline(value: &Edn) -> Markup {
-    let class = match value {
+    match value {
+        Edn::Map(entries) => html! {
+            "{"
+            @for (i, (key, value)) in entries.iter().enumerate() {
+                @if i > 0 { ", " }
+                (inline(key)) " " (inline(value))
+            }
+            "}"
+        },
+        Edn::List(elements) => sequence("(", elements, ")"),
+        Edn::Vector(elements) => sequence("[", elements, "]"),
+        Edn::Set(elements) => sequence("#{", elements, "}"),
+        Edn::Tagged(tag, value) => html! { "#" (printable(tag)) (inline(value)) },
+        scalar => html! {
+            span class=(class(scalar)) {
+                (printable(&shorten(&scalar.to_string(), LONGEST_SCALAR)))
+            }
+        },
+    }
+}
+
+fn sequence(open: &str, elements: &[Edn], close: &str) -> Markup {
+    html! {
+        (open)
+        @for (i, element) in elements.iter().enumerate() {
+            @if i > 0 { " " }
+            (inline(element))
+        }
+        (close)
+    }
+}
+
+fn class(scalar: &Edn) -> &'static str {
+    match scalar {
         Edn::Keyword(_) => "key",
         Edn::Bool(true) => "true",
         Edn::Bool(false) => "false",
         Edn::Int(_) | Edn::BigInt(_) | Edn::Float(_) => "number",
         Edn::String(_) | Edn::Char(_) => "string",
         _ => "other",
-    };
-    html! { span class=(class) { (printable(&shorten(&value.to_string(), LONGEST_SCALAR))) } }
+    }
 }

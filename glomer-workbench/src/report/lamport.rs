@@ -26,7 +26,7 @@ const BOTTOM: f64 = 60.0;
 /// The times at the left edge.
 const GUTTER: f64 = 84.0;
 /// All columns together, if they need not come closer than [`NARROWEST`].
-const COLUMNS: f64 = 1120.0;
+const COLUMNS: f64 = 1056.0;
 const NARROWEST: f64 = 48.0;
 const WIDEST: f64 = 190.0;
 /// The columns' names come again after so many steps.

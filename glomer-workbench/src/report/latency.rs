@@ -10,8 +10,10 @@ use super::operations::{Operation, Outcome, functions, quantile};
 use super::plot::{Canvas, Drawn, Frame, LINES, Sign, color, line_sign, seconds, trim};
 
 const QUANTILES: [(f64, &str); 2] = [(0.5, "median"), (0.99, "p99")];
-/// The windows of the quantile lines, over the whole time axis.
-const WINDOWS: f64 = 40.0;
+/// The windows of the quantile lines, over the whole time axis: at most so many,
+/// and fewer when they would hold too little to tell a quantile from.
+const MOST_WINDOWS: usize = 40;
+const PER_WINDOW: usize = 15;
 /// Points that would cover each other are drawn once, on this grid, so that a
 /// picture of a million operations stays small and shows every outlier.
 const GRID: (f64, f64) = (430.0, 75.0);
@@ -23,6 +25,7 @@ pub(super) fn svg(
     until: f64,
 ) -> io::Result<String> {
     let latencies: Vec<f64> = operations.iter().filter_map(latency_ms).collect();
+    // Whole decades, and a little more: rounding must not cut off the outer ones.
     let low = 10f64.powf(
         latencies
             .iter()
@@ -102,10 +105,11 @@ pub(super) fn svg(
                 )?,
             };
         }
+        let across = (own().count() / PER_WINDOW).clamp(1, MOST_WINDOWS) as f64;
         let mut windows: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         for operation in own() {
             if let Some(latency) = operation.latency() {
-                let window = (seconds(operation.invocation.time) / until * WINDOWS) as i64;
+                let window = (seconds(operation.invocation.time) / until * across) as i64;
                 windows.entry(window).or_default().push(latency);
             }
         }
@@ -116,7 +120,7 @@ pub(super) fn svg(
             // A window without operations breaks the line.
             for run in runs(&windows) {
                 let points = run.into_iter().filter_map(|(window, latencies)| {
-                    let at = (window as f64 + 0.5) / WINDOWS * until;
+                    let at = (window as f64 + 0.5) / across * until;
                     Some((at, ms(quantile(latencies, q)?).max(low)))
                 });
                 chart.draw_series(LineSeries::new(points, line.mix(0.8).stroke_width(1)))?;

@@ -60,12 +60,9 @@ pub struct Input<'a> {
 pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     let faults = faults::faults(run.history);
     let operations = operations::operations(run.history);
-    let until = run
-        .history
-        .0
-        .last()
-        .map_or(0.0, |op| plot::seconds(op.time))
-        .max(0.001);
+    // A little more than the run took, so that its last operation is not on the edge.
+    let end = run.history.0.last().map_or(0, |op| op.time);
+    let until = (plot::seconds(end) * 1.01).max(0.001);
     let diagram = lamport::diagram(run.journal, &faults);
     let latency = latency::svg(&operations, &faults, until)?;
     let rate = rate::svg(&operations, &faults, until)?;

@@ -20,6 +20,8 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The history table ends after so many rows.
 const MAX_ROWS: usize = 2_000;
+/// As many parts of the results are told apart that are not valid.
+const MAX_DOUBTS: usize = 5;
 const LONGEST_CELL: usize = 160;
 /// A log's last lines, and the logs whose last lines are shown.
 const TAIL_LINES: usize = 40;
@@ -194,7 +196,10 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
             @if verdict != Verdict::Valid && !doubts.is_empty() {
                 div.problem {
                     h2 { "Why it is not valid" }
-                    ul { @for doubt in &doubts { li { (doubt) } } }
+                    @for doubt in doubts.iter().take(MAX_DOUBTS) { (doubt) }
+                    @if doubts.len() > MAX_DOUBTS {
+                        p { "And " (count(doubts.len() - MAX_DOUBTS)) " more, in the " a href="#results" { "results" } "." }
+                    }
                 }
             }
             (tiles(run, shown))
@@ -218,14 +223,17 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
     let Edn::Map(entries) = value else {
         return;
     };
-    let is_doubt = |value: &Edn| value.get("valid?").is_some_and(|v| *v != Edn::Bool(true));
+    let verdict = value.get("valid?");
+    if verdict == Some(&Edn::Bool(true)) {
+        return;
+    }
     let before = doubts.len();
-    for (key, value) in entries.iter().filter(|(_, value)| is_doubt(value)) {
+    for (key, value) in entries {
         path.push(key.to_string());
         find_doubts(value, path, doubts);
         path.pop();
     }
-    if doubts.len() > before || path.is_empty() {
+    if doubts.len() > before || path.is_empty() || verdict.is_none() {
         return;
     }
     let telling = |value: &Edn| match value {
@@ -235,9 +243,12 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
         _ => true,
     };
     doubts.push(html! {
-        code { (path.join(" ")) }
-        @for (key, value) in entries.iter().filter(|(_, value)| telling(value)) {
-            " " span.fact { span.key { (key) } " " (printable(&shorten(&value.to_string(), 90))) }
+        p { code { (path.join(" ")) } " is not valid:" }
+        dl.facts {
+            @for (key, value) in entries.iter().filter(|(_, value)| telling(value)) {
+                dt { (key) }
+                dd { (printable(&shorten(&value.to_string(), LONGEST_CELL))) }
+            }
         }
     });
 }
@@ -420,7 +431,7 @@ fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
                 }
             }
             form.filter {
-                input type="search" name="text" placeholder="Filter, such as c3 or [1 2" aria-label="Filter by text";
+                input type="search" name="text" placeholder="Filter, such as 42" aria-label="Filter by text";
                 select name="f" aria-label="Function" {
                     option value="" { "every function" }
                     @for name in names { option value=(name) { (name) } }

@@ -17,8 +17,8 @@ use super::operations::Outcome;
 const WIDTH: u32 = 960;
 const HEADER: u32 = 34;
 const LANE: u32 = 16;
-const PANEL: u32 = 190;
-const TIME_AXIS: u32 = 38;
+const PANEL: u32 = 204;
+const TIME_AXIS: u32 = 26;
 /// Left of the panels: the scale's figures and the faults' names.
 const LEFT: u32 = 84;
 const RIGHT: u32 = 18;
@@ -37,6 +37,9 @@ const STYLE: &str = "
   .glomer-plot [stroke='#1F2328'] { stroke: #E4E7EB; }
   .glomer-plot [fill='#666E79'] { fill: #9BA4B0; }
   .glomer-plot [stroke='#666E79'] { stroke: #9BA4B0; }
+  .glomer-plot [fill='#2F81C9'] { fill: #5AA9E6; }
+  .glomer-plot [stroke='#2F81C9'] { stroke: #5AA9E6; }
+  .glomer-plot [stroke='#7C3AED'] { stroke: #B794F6; }
   .glomer-plot [stroke='#E7E9EC'] { stroke: #2A2F36; }
 }
 ";
@@ -115,7 +118,7 @@ impl Frame<'_> {
             {
                 panel(area, function)?;
             }
-            let under = (((LEFT + WIDTH - RIGHT) / 2) as i32, TIME_AXIS as i32 - 14);
+            let under = (((LEFT + WIDTH - RIGHT) / 2) as i32, 8);
             time_axis.draw(&Text::new(
                 "time (s)",
                 under,
@@ -145,7 +148,7 @@ impl Frame<'_> {
         Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
         let mut chart = ChartBuilder::on(area)
-            .margin_top(22)
+            .margin_top(36)
             .margin_right(RIGHT)
             .set_label_area_size(LabelAreaPosition::Left, LEFT)
             .set_label_area_size(LabelAreaPosition::Bottom, 24)
@@ -172,7 +175,7 @@ impl Frame<'_> {
             )])?;
         }
         let style = TextStyle::from(("sans-serif", 16, FontStyle::Bold).into_font()).color(&INK);
-        area.draw(&Text::new(function.to_string(), (LEFT as i32, 2), style))?;
+        area.draw(&Text::new(function.to_string(), (LEFT as i32, 12), style))?;
         Ok(chart)
     }
 

@@ -13,7 +13,7 @@ use super::plot::{Canvas, Frame, Sign, color, line_sign, seconds, trim};
 const STEPS: [f64; 13] = [
     0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0,
 ];
-const WINDOWS: f64 = 80.0;
+const WINDOWS: f64 = 45.0;
 
 /// The picture of `operations` up to `until` seconds.
 pub(super) fn svg(

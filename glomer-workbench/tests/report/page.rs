@@ -1,0 +1,318 @@
+//! `index.html`, as it is written.
+
+use scraper::{ElementRef, Html, Selector};
+
+use super::sample::{HOSTILE, Report};
+
+fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
+    page.select(&Selector::parse(selector).unwrap()).collect()
+}
+
+fn text(element: &ElementRef<'_>) -> String {
+    element
+        .text()
+        .collect::<Vec<_>>()
+        .join("")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn texts(page: &Html, selector: &str) -> Vec<String> {
+    all(page, selector).iter().map(text).collect()
+}
+
+fn page(report: &Report) -> Html {
+    Html::parse_document(&report.file("index.html"))
+}
+
+#[test]
+fn the_verdict_and_its_reasons_come_first() {
+    let page = page(&Report::new());
+    assert_eq!(texts(&page, "h1"), ["broadcast invalid"]);
+    assert_eq!(
+        texts(&page, ".closing"),
+        ["Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻"]
+    );
+    assert_eq!(texts(&page, ".problem p"), [":workload is not valid:"]);
+    let facts = texts(&page, ".facts dt")
+        .into_iter()
+        .zip(texts(&page, ".facts dd"));
+    let facts: Vec<String> = facts.map(|(name, fact)| format!("{name} {fact}")).collect();
+    assert_eq!(
+        facts,
+        [
+            ":lost-count 1",
+            ":lost (7)",
+            ":stable-latencies {0 0, 0.5 12, 1 40}"
+        ],
+        "nothing that is 0 or true"
+    );
+}
+
+#[test]
+fn a_valid_run_has_no_reasons_and_an_unfinished_one_its_problem() {
+    let valid = page(&Report::with(|parts| {
+        parts.results = "{:valid? true}".to_string()
+    }));
+    assert_eq!(texts(&valid, "h1"), ["broadcast valid"]);
+    assert_eq!(
+        texts(&valid, ".closing"),
+        ["Everything looks good! ヽ(‘ー`)ノ"]
+    );
+    assert!(all(&valid, ".problem").is_empty());
+
+    let cut = page(&Report::with(|parts| {
+        parts.results = "{:valid? :unknown}".to_string();
+        parts.problem = Some("n1 wrote no JSON: <oops>".to_string());
+    }));
+    assert_eq!(texts(&cut, "h1"), ["broadcast unknown"]);
+    assert_eq!(texts(&cut, ".problem pre"), ["n1 wrote no JSON: <oops>"]);
+}
+
+#[test]
+fn the_figures_options_seed_and_replay_are_there() {
+    let page = page(&Report::new());
+    let tiles: Vec<String> = texts(&page, ".tiles div");
+    for tile in [
+        "operations4",
+        "ok50.0 %",
+        "messages1,234",
+        "server messages per op2.25",
+        "median stable latency12.0 ms",
+        "max stable latency40.0 ms",
+        "run time10.000 s",
+    ] {
+        assert!(tiles.contains(&tile.to_string()), "{tile} in {tiles:?}");
+    }
+    assert_eq!(texts(&page, ".figures tbody th"), ["broadcast", "read"]);
+    let broadcast = [
+        "2", "1", "1", "0", "1.000 s", "1.000 s", "1.000 s", "1.000 s",
+    ];
+    let read = [
+        "2", "1", "0", "1", "100.0 ms", "100.0 ms", "100.0 ms", "100.0 ms",
+    ];
+    assert_eq!(
+        texts(&page, ".figures tbody td"),
+        [broadcast, read].concat()
+    );
+    assert_eq!(
+        texts(&page, ".options div"),
+        ["node-count2", "bina<b", "seed4711"]
+    );
+    assert_eq!(
+        texts(&page, ".replay"),
+        ["glomer test -w broadcast --seed 4711 -- 'a && b'"]
+    );
+}
+
+#[test]
+fn the_pictures_are_in_the_page() {
+    let report = Report::new();
+    let html = report.file("index.html");
+    for file in ["messages.svg", "latency.svg", "rate.svg"] {
+        assert!(html.contains(&report.file(file)), "{file}");
+    }
+    // Every name above the diagram stands where its column stands.
+    let page = page(&report);
+    let heads: Vec<(String, String)> = all(&page, ".names span")
+        .iter()
+        .map(|span| (text(span), span.attr("style").unwrap().to_string()))
+        .collect();
+    let columns: Vec<(String, String)> = all(&page, ".lamport .name")
+        .iter()
+        .map(|name| (text(name), format!("left:{}px", name.attr("x").unwrap())))
+        .collect();
+    assert_eq!(heads.len(), 4);
+    assert_eq!(heads, columns);
+}
+
+#[test]
+fn nothing_is_loaded_and_nothing_foreign_is_markup() {
+    let report = Report::with(|parts| {
+        parts.problem = Some("</pre><script>document.title = 'owned'</script>".to_string());
+        parts.log = "</pre><script>document.title = 'owned'</script>\n".to_string();
+        let value = r#""</td><script>document.title = 'owned'</script>""#;
+        parts.history = format!(
+            "{{:time 1, :type :invoke, :process 0, :f :<b>, :value {value}}}
+             {{:time 2, :type :info, :process :nemesis, :f :start-<i>, :value {value}}}"
+        );
+        parts.results = format!("{{:valid? false, :workload {{:valid? false, :lost [{value}]}}}}");
+    });
+    let page = page(&report);
+    assert_eq!(all(&page, "script").len(), 1, "only the page's own");
+    assert!(all(&page, "b, i, td script").is_empty());
+    for element in all(&page, "[src], link, img, iframe, object, form[action]") {
+        panic!("{} loads something", element.html());
+    }
+    for link in all(&page, "a") {
+        let href = link.attr("href").unwrap();
+        assert!(
+            !href.contains(':') && !href.starts_with("//"),
+            "{href} leads outside"
+        );
+    }
+    assert!(texts(&page, "#logs pre")[0].contains("document.title"));
+}
+
+#[test]
+fn the_tooltips_survive_the_way_into_the_page() {
+    let page = page(&Report::new());
+    let titles: Vec<String> = all(&page, ".message title")
+        .iter()
+        .map(|title| title.text().collect())
+        .collect();
+    assert!(
+        titles.iter().any(|title| title.ends_with(HOSTILE)),
+        "{titles:?}"
+    );
+}
+
+#[test]
+fn faults_are_listed_with_their_time_and_what_they_did() {
+    let page = page(&Report::new());
+    assert_eq!(
+        texts(&page, "#faults tbody td, #faults tbody th"),
+        [
+            "partition",
+            "2.000 s",
+            "6.001 s",
+            r#"[:isolated {"n1" #{"n0"}}]"#
+        ]
+    );
+}
+
+#[test]
+fn a_fault_that_is_started_again_ends_where_the_new_one_begins() {
+    let page = page(&Report::with(|parts| {
+        let op = |ms, f, value| {
+            format!("{{:time {ms}000000, :type :info, :process :nemesis, :f {f}, :value {value}}}")
+        };
+        parts.history = [
+            op(10, ":start-partition", ":one"),
+            op(20, ":start-partition", "[:isolated 1]"),
+            op(30, ":start-partition", ":majority"),
+            op(40, ":start-partition", "[:isolated 2]"),
+        ]
+        .concat();
+    }));
+    assert_eq!(
+        texts(&page, "#faults tbody td"),
+        [
+            "10.0 ms",
+            "30.0 ms",
+            "[:isolated 1]",
+            "30.0 ms",
+            "the end",
+            "[:isolated 2]"
+        ]
+    );
+}
+
+#[test]
+fn the_history_has_a_row_per_operation() {
+    let page = page(&Report::new());
+    let rows: Vec<Vec<String>> = all(&page, "#history tbody tr")
+        .iter()
+        .map(|row| {
+            row.select(&Selector::parse("td").unwrap())
+                .map(|cell| text(&cell))
+                .collect()
+        })
+        .collect();
+    assert_eq!(rows.len(), 4 + 4, "operations and what the nemesis did");
+    assert_eq!(
+        rows[0],
+        ["0", "1.000 s", "0", "broadcast", "7", "ok", "10.0 ms"]
+    );
+    assert_eq!(
+        rows[3],
+        [
+            "4",
+            "3.000 s",
+            "1",
+            "read",
+            r#"[:unavailable "cut <b>off</b>"]"#,
+            "fail",
+            "100.0 ms"
+        ]
+    );
+    assert_eq!(
+        rows[7],
+        ["10", "9.990 s", "1", "read", "→ [7 8]", "ok", "10.0 ms"]
+    );
+}
+
+#[test]
+fn a_long_history_is_cut_and_says_so() {
+    let report = Report::with(|parts| {
+        parts.history = (0..5_000)
+            .map(|i| format!("{{:time {i}, :type :invoke, :process {i}, :f :read}}\n"))
+            .collect();
+    });
+    let page = page(&report);
+    assert_eq!(all(&page, "#history tbody tr").len(), 2_000);
+    assert_eq!(
+        texts(&page, "#history .note"),
+        ["The first 2,000 of 5,000 operations. All are in history.edn."]
+    );
+}
+
+#[test]
+fn results_can_be_folded_and_show_what_is_false() {
+    let report = Report::with(|parts| {
+        let lost: Vec<String> = (0..1_000).map(|i| i.to_string()).collect();
+        parts.results = format!(
+            "{{:workload {{:valid? false, :lost ({})}}, :valid? false}}",
+            lost.join(" ")
+        );
+    });
+    let page = page(&report);
+    assert_eq!(
+        texts(&page, "#results details > summary"),
+        [":workload {…} 2", ":lost (…) 1,000"]
+    );
+    let open: Vec<bool> = all(&page, "#results details")
+        .iter()
+        .map(|d| d.attr("open").is_some())
+        .collect();
+    assert_eq!(open, [true, false], "what is large starts folded");
+    assert_eq!(
+        texts(&page, "#results .more"),
+        ["… and 600 more in results.edn"]
+    );
+    assert_eq!(all(&page, "#results .false").len(), 2);
+}
+
+#[test]
+fn node_logs_show_their_last_lines_and_lead_to_the_whole() {
+    let report = Report::with(|parts| {
+        let lines: String = (0..10_000)
+            .map(|i| format!("\u{1b}[2mline {i}\u{1b}[0m\n"))
+            .collect();
+        parts.log = lines;
+    });
+    let page = page(&report);
+    let links: Vec<&str> = all(&page, "#logs a")
+        .iter()
+        .map(|link| link.attr("href").unwrap())
+        .collect();
+    assert_eq!(links, ["node-logs/n0.log"], "n1 never started");
+    let tail = all(&page, "#logs pre")[0].text().collect::<String>();
+    let lines: Vec<&str> = tail.lines().collect();
+    assert_eq!(lines.len(), 40);
+    assert_eq!((lines[0], lines[39]), ("line 9960", "line 9999"));
+}
+
+#[test]
+fn the_report_of_a_run_that_never_began_is_whole() {
+    let report = Report::with(|parts| {
+        parts.history.clear();
+        parts.journal = Default::default();
+        parts.results = "{:valid? :unknown}".to_string();
+        parts.problem = Some("n0 did not answer init".to_string());
+    });
+    let page = page(&report);
+    assert_eq!(texts(&page, ".problem pre"), ["n0 did not answer init"]);
+    assert_eq!(texts(&page, ".tiles div"), ["operations0", "run time0 ms"]);
+}
