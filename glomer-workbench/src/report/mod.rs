@@ -34,7 +34,8 @@ pub struct Input<'a> {
     /// lines as it needs.
     pub problem: Option<&'a str>,
     /// What the clients and the nemesis did. The periods of the faults follow
-    /// from the nemesis's operations `start-X` and `stop-X`.
+    /// from the nemesis's operations, which are named as Jepsen's: `start-X` and
+    /// `stop-X`, `kill` and `start`, `pause` and `resume`.
     pub history: &'a History,
     /// What the network carried.
     pub journal: &'a Journal,

@@ -29,10 +29,10 @@ fn texts<'a>(svg: &'a Document<'_>, text: &str) -> Vec<Node<'a, 'a>> {
 fn x(svg: &Document<'_>, at: f64) -> f64 {
     let mark = |text: &str| {
         let marks = texts(svg, text);
-        let marks = marks
+        let mut marks = marks
             .iter()
             .filter(|node| node.attribute("text-anchor") == Some("middle"));
-        number(marks.last().unwrap(), "x")
+        number(marks.next_back().unwrap(), "x")
     };
     let (zero, ten) = (mark("0"), mark("10"));
     zero + (ten - zero) * at / 10.0
@@ -44,7 +44,7 @@ fn y(svg: &Document<'_>, panel: usize, figure: &str) -> f64 {
     let marks = marks
         .iter()
         .filter(|node| node.attribute("text-anchor") == Some("end"));
-    number(&marks.collect::<Vec<_>>()[panel], "y")
+    number(marks.collect::<Vec<_>>()[panel], "y")
 }
 
 #[track_caller]
@@ -178,16 +178,17 @@ fn each_kind_of_fault_has_its_own_shading_and_one_that_never_ends_reaches_the_ed
     let report = Report::with(|parts| {
         parts.history = r#"
             {:time 0, :type :invoke, :process 0, :f :read}
-            {:time 1000000000, :type :info, :process :nemesis, :f :start-kill, :value ["n1"]}
-            {:time 1100000000, :type :info, :process :nemesis, :f :start-kill, :value {"n1" :killed}}
+            {:time 1000000000, :type :info, :process :nemesis, :f :kill, :value ["n1"]}
+            {:time 1100000000, :type :info, :process :nemesis, :f :kill, :value {"n1" :killed}}
             {:time 2000000000, :type :info, :process :nemesis, :f :start-loss, :value 0.1}
             {:time 2100000000, :type :info, :process :nemesis, :f :start-loss, :value 0.1}
-            {:time 3000000000, :type :info, :process :nemesis, :f :stop-kill, :value nil}
-            {:time 3100000000, :type :info, :process :nemesis, :f :stop-kill, :value nil}
-            {:time 4000000000, :type :info, :process :nemesis, :f :stop-kill, :value nil}
-            {:time 4100000000, :type :info, :process :nemesis, :f :stop-kill, :value nil}
+            {:time 3000000000, :type :info, :process :nemesis, :f :start, :value nil}
+            {:time 3100000000, :type :info, :process :nemesis, :f :start, :value nil}
+            {:time 4000000000, :type :info, :process :nemesis, :f :start, :value nil}
+            {:time 4100000000, :type :info, :process :nemesis, :f :start, :value nil}
             {:time 10000000000, :type :ok, :process 0, :f :read, :value 1}
-        "#.to_string();
+        "#
+        .to_string();
     });
     let svg = report.file("latency.svg");
     let svg = &Document::parse(&svg).unwrap();
