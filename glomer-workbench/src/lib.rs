@@ -2,7 +2,12 @@
 //! what they did.
 
 pub mod checker;
+pub mod cli;
+pub mod command;
 pub mod edn;
 pub mod history;
 pub mod report;
+pub mod results;
 pub mod run;
+pub mod store;
+pub mod workload;

@@ -1,3 +1,7 @@
 //! The `glomer` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    glomer_workbench::cli::main()
+}

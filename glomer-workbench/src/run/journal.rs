@@ -20,7 +20,8 @@ pub enum EventKind {
 /// One event of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetEvent {
-    /// When, in nanoseconds since the start of the run.
+    /// When, in nanoseconds since the first operation was due; what nodes say before that has
+    /// a negative time.
     pub time: i64,
     /// What happened.
     pub kind: EventKind,
@@ -78,6 +79,13 @@ impl Journal {
     /// nodes and closed clients.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Moves the beginning of time for all events so far.
+    pub fn rebase(&mut self, origin: i64) {
+        for event in &mut self.events {
+            event.time -= origin;
+        }
     }
 
     /// Notes an event. `body` is the whole body; the journal cuts what it keeps.

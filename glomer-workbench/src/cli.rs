@@ -1,0 +1,51 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::command;
+
+/// Run and check nodes that speak Maelstrom's protocol, in any language.
+#[derive(Debug, Parser)]
+#[command(name = "glomer", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run nodes against a simulated network, and check what they did
+    Test(Box<command::test::Args>),
+}
+
+/// The exit code for bad usage, and for runs that could not be completed.
+pub const FAILURE: u8 = 255;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked_for = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // Nobody is left to hear it if this fails.
+            let _ = error.print();
+            return match asked_for {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::from(FAILURE),
+            };
+        }
+    };
+    let done = match cli.command {
+        Command::Test(args) => command::test::run(&args),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(FAILURE)
+    })
+}

@@ -1,0 +1,4 @@
+//! The commands of `glomer`, each with its options.
+
+pub mod program;
+pub mod test;

@@ -1,0 +1,119 @@
+//! Which program the nodes run.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::Message;
+
+/// The options that name the program.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Program {
+    /// Path to the program that runs a node
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["package", "example"])]
+    #[arg(conflicts_with_all = ["package", "example"])]
+    bin: Option<PathBuf>,
+
+    /// Build this package of the workspace in release mode, and run its binary
+    #[arg(long, value_name = "NAME")]
+    package: Option<String>,
+
+    /// Build this example (of --package, if given) in release mode, and run it
+    #[arg(long, value_name = "NAME")]
+    example: Option<String>,
+}
+
+impl Program {
+    /// Finds the program, or builds it.
+    ///
+    /// # Errors
+    /// If there is no such program, it is not executable, or it cannot be built.
+    pub fn find(&self) -> io::Result<PathBuf> {
+        match &self.bin {
+            Some(path) => executable(path),
+            None => self.build(),
+        }
+    }
+
+    /// The options again, for a command line.
+    pub fn to_args(&self) -> Vec<String> {
+        let bin = self.bin.as_ref().map(|path| path.display().to_string());
+        [
+            ("--bin", &bin),
+            ("--package", &self.package),
+            ("--example", &self.example),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some([option.to_owned(), value.clone()?]))
+        .flatten()
+        .collect()
+    }
+
+    fn build(&self) -> io::Result<PathBuf> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.args(["build", "--release", "--quiet"]);
+        command.arg("--message-format=json-render-diagnostics");
+        command.args(self.to_args());
+        if self.example.is_none() {
+            command.arg("--bins");
+        }
+        let mut build = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("cargo: {error}")))?;
+        let output = build.stdout.take().map(io::BufReader::new);
+        let mut programs: Vec<PathBuf> = Vec::new();
+        for message in output.into_iter().flat_map(Message::parse_stream) {
+            if let Message::CompilerArtifact(artifact) = message?
+                && let Some(program) = artifact.executable
+            {
+                programs.push(program.into());
+            }
+        }
+        if !build.wait()?.success() {
+            return Err(io::Error::other(format!(
+                "{:?} failed; what it says is above",
+                self.to_args().join(" ")
+            )));
+        }
+        self.choose(programs)
+    }
+
+    fn choose(&self, mut programs: Vec<PathBuf>) -> io::Result<PathBuf> {
+        let wanted = self.example.as_ref().or(self.package.as_ref());
+        if programs.len() > 1 {
+            programs.retain(|path| {
+                path.file_name().and_then(|name| name.to_str()) == wanted.map(String::as_str)
+            });
+        }
+        match programs.pop() {
+            Some(program) if programs.is_empty() => Ok(program),
+            _ => Err(io::Error::other(format!(
+                "{} has no binary of that name; name one with --bin PATH",
+                self.to_args().join(" ")
+            ))),
+        }
+    }
+}
+
+fn executable(path: &Path) -> io::Result<PathBuf> {
+    let complaint = |kind, text| io::Error::new(kind, format!("--bin {}: {text}", path.display()));
+    let full = path
+        .canonicalize()
+        .map_err(|error| complaint(error.kind(), error.to_string()))?;
+    let metadata = full.metadata()?;
+    if metadata.is_dir() {
+        return Err(complaint(
+            ErrorKind::IsADirectory,
+            "this is a directory".to_owned(),
+        ));
+    }
+    if metadata.permissions().mode() & 0o111 == 0 {
+        let text = format!("this is not executable; try chmod +x {}", path.display());
+        return Err(complaint(ErrorKind::PermissionDenied, text));
+    }
+    Ok(full)
+}

@@ -1,0 +1,145 @@
+//! The results of a run, in Maelstrom's terms.
+
+use std::process::ExitCode;
+
+use hdrhistogram::Histogram;
+
+use crate::checker::{self, Availability, CheckOptions, Validity, Workload, merge_validity};
+use crate::cli::FAILURE;
+use crate::edn::Edn;
+use crate::history::OpType;
+use crate::run::Run;
+use crate::run::journal::{Counts, Journal};
+
+/// What the results depend on beside the run.
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// The workload.
+    pub workload: Workload,
+    /// How available the nodes must be.
+    pub availability: Option<Availability>,
+    /// What else the checkers need.
+    pub check: CheckOptions,
+    /// The seed, for the record.
+    pub seed: u64,
+}
+
+/// The results map: Maelstrom's keys in Maelstrom's order, then ours, then the verdict.
+pub fn results(run: &Run, expected: &Expectations) -> Edn {
+    let checked = checker::results(
+        expected.workload,
+        &run.history,
+        expected.availability,
+        &expected.check,
+    );
+    let mut verdicts = vec![Validity::of(&checked)];
+    let take = |key: &str| checked.get(key).cloned().unwrap_or_default();
+    let mut map = Edn::map([
+        ("exceptions", take("exceptions")),
+        ("stats", take("stats")),
+        ("availability", take("availability")),
+        ("net", net(&run.journal, invocations(run))),
+        ("workload", take("workload")),
+        ("lateness", lateness(&run.lateness)),
+        ("seed", expected.seed.into()),
+    ]);
+    if let Some(problem) = &run.problem {
+        map.insert("problem", problem.to_edn());
+        verdicts.push(match problem.is_violation() {
+            true => Validity::False,
+            false => Validity::Unknown,
+        });
+    }
+    map.insert("valid?", merge_validity(verdicts).into());
+    map
+}
+
+/// The line that a run ends with.
+pub fn closing_line(verdict: Validity) -> &'static str {
+    match verdict {
+        Validity::True => "Everything looks good! ヽ(‘ー`)ノ",
+        Validity::False => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
+        Validity::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
+    }
+}
+
+/// How a run ended, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Nothing was found.
+    Valid,
+    /// Nothing was found, but not everything could be checked.
+    Unknown,
+    /// Something was found.
+    Invalid,
+    /// It was cut short by anything but a node that broke the protocol.
+    Broken,
+}
+
+impl Ending {
+    /// How this run ended.
+    pub fn of(run: &Run, results: &Edn) -> Ending {
+        match (&run.problem, Validity::of(results)) {
+            (Some(problem), _) if !problem.is_violation() => Ending::Broken,
+            (_, Validity::True) => Ending::Valid,
+            (_, Validity::Unknown) => Ending::Unknown,
+            (_, Validity::False) => Ending::Invalid,
+        }
+    }
+
+    /// What it means for the shell.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Ending::Valid => ExitCode::SUCCESS,
+            Ending::Invalid => ExitCode::from(1),
+            Ending::Unknown => ExitCode::from(2),
+            Ending::Broken => ExitCode::from(FAILURE),
+        }
+    }
+}
+
+fn invocations(run: &Run) -> usize {
+    let ops = run.history.client_ops();
+    ops.filter(|op| op.kind == OpType::Invoke).count()
+}
+
+/// The network's figures, as Maelstrom's `net.checker` counts them.
+fn net(journal: &Journal, invocations: usize) -> Edn {
+    let (clients, servers) = (journal.clients(), journal.servers());
+    let all = Counts {
+        sent: clients.sent + servers.sent,
+        received: clients.received + servers.received,
+    };
+    let counts = |counts: Counts| {
+        Edn::map([
+            ("send-count", counts.sent.into()),
+            ("recv-count", counts.received.into()),
+            ("msg-count", counts.sent.into()),
+        ])
+    };
+    let with_rate = |these: Counts| {
+        let mut map = counts(these);
+        if invocations > 0 {
+            let rate = these.sent as f64 / invocations as f64;
+            map.insert("msgs-per-op", Edn::float32(rate as f32));
+        }
+        map
+    };
+    Edn::map([
+        ("all", with_rate(all)),
+        ("clients", counts(clients)),
+        ("servers", with_rate(servers)),
+        ("valid?", true.into()),
+    ])
+}
+
+/// How late messages reached nodes, in milliseconds.
+fn lateness(histogram: &Histogram<u64>) -> Edn {
+    let ms = |micros: u64| Edn::from(micros as f64 / 1_000.0);
+    Edn::map([
+        ("count", histogram.len().into()),
+        ("p50-ms", ms(histogram.value_at_quantile(0.5))),
+        ("p99-ms", ms(histogram.value_at_quantile(0.99))),
+        ("max-ms", ms(histogram.max())),
+    ])
+}

@@ -1,0 +1,281 @@
+//! The clients' side of the network: names, message numbers, who waits for what.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use glomer_runtime::sim::{Address, Network, Role};
+use serde_json::Value;
+
+use crate::edn::Edn;
+use crate::history::OpType;
+use crate::workload::{Errors, Object};
+
+/// What a client is for. Nodes and threads go by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It sends a node its `init`.
+    Init(usize),
+    /// It sends a node what a workload begins with.
+    Setup(usize),
+    /// It performs a thread's operations.
+    Thread(usize),
+}
+
+struct Client {
+    owner: Owner,
+    last_id: u64,
+    /// The request under way, and until when it may take.
+    waiting: Option<(u64, Duration)>,
+}
+
+/// All clients on the network. Each waits for at most one answer.
+#[derive(Default)]
+pub struct Clients {
+    opened: u64,
+    open: HashMap<Address, Client>,
+    deadlines: BTreeSet<(Duration, Address)>,
+}
+
+impl Clients {
+    /// Puts a new client on the network: `c0`, `c1`, ….
+    pub fn open<T>(&mut self, network: &mut Network<T>, owner: Owner) -> Address {
+        let address = network.add(&format!("c{}", self.opened), Role::Client);
+        self.opened += 1;
+        let client = Client {
+            owner,
+            last_id: 0,
+            waiting: None,
+        };
+        self.open.insert(address, client);
+        address
+    }
+
+    /// Takes a client off the network; whatever is still sent to it is dropped.
+    pub fn close<T>(&mut self, network: &mut Network<T>, address: Address) {
+        network.take_down(address);
+        if let Some(client) = self.open.remove(&address)
+            && let Some((_, deadline)) = client.waiting
+        {
+            self.deadlines.remove(&(deadline, address));
+        }
+    }
+
+    /// Numbers a request and waits for its answer until the deadline.
+    ///
+    /// # Panics
+    /// When the client is closed or waits already.
+    pub fn request(&mut self, address: Address, body: &mut Value, deadline: Duration) {
+        let client = self
+            .open
+            .get_mut(&address)
+            .expect("a request needs an open client");
+        assert!(
+            client.waiting.is_none(),
+            "a client waits for one answer at a time"
+        );
+        client.last_id += 1;
+        body["msg_id"] = client.last_id.into();
+        client.waiting = Some((client.last_id, deadline));
+        self.deadlines.insert((deadline, address));
+    }
+
+    /// Whose wait this message ends; `None` when nobody waits for it.
+    pub fn answered(&mut self, address: Address, body: &Object) -> Option<Owner> {
+        let client = self.open.get_mut(&address)?;
+        let (id, deadline) = client.waiting?;
+        if body.get("in_reply_to").and_then(Value::as_u64) != Some(id) {
+            return None;
+        }
+        client.waiting = None;
+        self.deadlines.remove(&(deadline, address));
+        Some(client.owner)
+    }
+
+    /// The next wait that is over by now.
+    pub fn expired(&mut self, now: Duration) -> Option<(Address, Owner)> {
+        let (deadline, address) = *self.deadlines.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.deadlines.pop_first();
+        let client = self.open.get_mut(&address)?;
+        client.waiting = None;
+        Some((address, client.owner))
+    }
+
+    /// When the next wait is over.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+}
+
+/// Why an operation did not get a right answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There was no answer in time.
+    Timeout,
+    /// The answer was an `error` body.
+    Error {
+        /// Its code.
+        code: i64,
+        /// Its text.
+        text: Option<String>,
+    },
+    /// The answer does not have the form that it should have.
+    Malformed(String),
+}
+
+impl Failure {
+    /// The failure that an `error` body tells of.
+    pub fn of(body: &Object) -> Failure {
+        Failure::Error {
+            code: body.get("code").and_then(Value::as_i64).unwrap_or(-1),
+            text: body.get("text").and_then(Value::as_str).map(str::to_owned),
+        }
+    }
+
+    /// How it ends an operation, as Maelstrom's clients decide it: the completion's type
+    /// and its `:error`.
+    pub fn outcome(&self, f: &str, errors: Errors) -> (OpType, Edn) {
+        let (definite, error) = match self {
+            Failure::Timeout => (false, Edn::kw("net-timeout")),
+            Failure::Error { code, text } => {
+                let (name, definite) = error_name(*code);
+                (definite, Edn::vector([Edn::kw(name), text.clone().into()]))
+            }
+            Failure::Malformed(_) => return (OpType::Info, self.indeterminate()),
+        };
+        match errors {
+            Errors::Untold => (OpType::Info, self.indeterminate()),
+            Errors::Told { idempotent } => match definite || idempotent.contains(&f) {
+                true => (OpType::Fail, error),
+                false => (OpType::Info, error),
+            },
+        }
+    }
+
+    fn indeterminate(&self) -> Edn {
+        let reason = match self {
+            Failure::Timeout => "Client read timeout".to_owned(),
+            Failure::Malformed(reason) => format!("Malformed RPC response: {reason}"),
+            Failure::Error { code, text } => {
+                let text = text.as_deref().unwrap_or("no text");
+                format!("error {code} {}: {text}", error_name(*code).0)
+            }
+        };
+        format!("indeterminate: {reason}").into()
+    }
+}
+
+/// The name of an error code, and whether the error is definite: whether the operation did
+/// certainly not take place (Maelstrom's `errors.edn`).
+fn error_name(code: i64) -> (&'static str, bool) {
+    match code {
+        0 => ("timeout", false),
+        1 => ("node-not-found", true),
+        10 => ("not-supported", true),
+        11 => ("temporarily-unavailable", true),
+        12 => ("malformed-request", true),
+        13 => ("crash", false),
+        14 => ("abort", true),
+        20 => ("key-does-not-exist", true),
+        21 => ("key-already-exists", true),
+        22 => ("precondition-failed", true),
+        30 => ("txn-conflict", true),
+        _ => ("unknown", false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glomer_runtime::Rng;
+    use glomer_runtime::sim::Latency;
+    use serde_json::json;
+
+    const TOLD: Errors = Errors::Told {
+        idempotent: &["read"],
+    };
+
+    fn body(value: Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_client_hears_the_answer_to_its_request_and_no_other() {
+        let mut network = Network::<()>::new(Latency::default(), Rng::seeded(1));
+        let mut clients = Clients::default();
+        let address = clients.open(&mut network, Owner::Thread(3));
+        let second = Duration::from_secs(1);
+        let mut request = json!({"type": "read"});
+        clients.request(address, &mut request, second);
+        assert_eq!(request["msg_id"], 1);
+        assert_eq!(clients.expired(second / 2), None);
+        assert_eq!(clients.expired(second), Some((address, Owner::Thread(3))));
+
+        clients.request(address, &mut request, 2 * second);
+        assert_eq!(request["msg_id"], 2);
+        assert_eq!(
+            clients.answered(address, &body(json!({"in_reply_to": 1}))),
+            None
+        );
+        assert_eq!(clients.answered(address, &body(json!({}))), None);
+        let answer = body(json!({"in_reply_to": 2}));
+        assert_eq!(clients.answered(address, &answer), Some(Owner::Thread(3)));
+        assert_eq!(clients.answered(address, &answer), None);
+        assert_eq!(clients.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_closed_client_waits_for_nothing() {
+        let mut network = Network::<()>::new(Latency::default(), Rng::seeded(1));
+        let mut clients = Clients::default();
+        let address = clients.open(&mut network, Owner::Init(0));
+        clients.request(address, &mut json!({}), Duration::ZERO);
+        clients.close(&mut network, address);
+        assert_eq!(clients.expired(Duration::MAX), None);
+        assert_eq!(
+            clients.answered(address, &body(json!({"in_reply_to": 1}))),
+            None
+        );
+        let next = clients.open(&mut network, Owner::Init(0));
+        assert_eq!(network.name(next), "c1");
+    }
+
+    #[test]
+    fn definite_errors_and_errors_of_reads_are_failures() {
+        let error = |code| Failure::Error {
+            code,
+            text: Some("no".to_owned()),
+        };
+        let outcome = |failure: Failure, f| {
+            let (kind, error) = failure.outcome(f, TOLD);
+            (kind, error.to_string())
+        };
+        assert_eq!(
+            outcome(Failure::Timeout, "write"),
+            (OpType::Info, ":net-timeout".into())
+        );
+        assert_eq!(outcome(Failure::Timeout, "read").0, OpType::Fail);
+        let missing = (OpType::Fail, r#"[:key-does-not-exist "no"]"#.to_owned());
+        assert_eq!(outcome(error(20), "cas"), missing);
+        assert_eq!(outcome(error(13), "cas").0, OpType::Info);
+        assert_eq!(outcome(error(13), "read").0, OpType::Fail);
+        assert_eq!(
+            outcome(error(1001), "cas"),
+            (OpType::Info, r#"[:unknown "no"]"#.into())
+        );
+        assert_eq!(
+            outcome(Failure::Malformed("x".into()), "read").0,
+            OpType::Info
+        );
+        for code in [1, 10, 11, 12, 14, 20, 21, 22, 30] {
+            assert_eq!(outcome(error(code), "write").0, OpType::Fail, "{code}");
+        }
+        for failure in [Failure::Timeout, error(20)] {
+            let (kind, error) = failure.outcome("read", Errors::Untold);
+            assert_eq!(kind, OpType::Info);
+            assert!(error.to_string().contains("indeterminate: "), "{error}");
+        }
+    }
+}

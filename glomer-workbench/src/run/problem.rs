@@ -1,0 +1,297 @@
+//! What stops a run, and how it is told.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::wire::LineError;
+use crate::edn::Edn;
+
+/// Something that a node must not do, or that keeps the run from going on. It ends the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The node, if one is to blame.
+    pub node: Option<String>,
+    /// What happened.
+    pub kind: ProblemKind,
+    /// The last lines that the node wrote to standard error.
+    pub stderr: Vec<String>,
+    /// Where all of them are.
+    pub log: Option<String>,
+}
+
+/// What can go wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// A line on standard output is not a message.
+    Line {
+        /// The line, cut if it is long.
+        line: String,
+        /// What is wrong with it.
+        error: LineError,
+    },
+    /// A message goes to, or says it comes from, someone who is not on the network.
+    Stranger {
+        /// The line, cut if it is long.
+        line: String,
+        /// `src` or `dest`.
+        field: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A line goes on and on.
+    LineTooLong {
+        /// How many bytes a line may have.
+        limit: usize,
+    },
+    /// The process ended by itself.
+    Crashed {
+        /// How: its exit code or signal.
+        status: String,
+    },
+    /// The process could not be started.
+    NotStarted {
+        /// What the system said.
+        error: String,
+    },
+    /// There was no answer to `init`.
+    NoInit {
+        /// How long the workbench waited.
+        after: Duration,
+    },
+    /// There was a wrong answer to `init`.
+    InitFailed {
+        /// The answer's body.
+        answer: String,
+    },
+    /// The request after `init`, such as `topology`, did not go well.
+    SetupFailed {
+        /// Its type.
+        request: String,
+        /// What happened instead of a right answer.
+        problem: String,
+    },
+    /// The node does not read what it is sent.
+    NotReading {
+        /// How many bytes wait for it.
+        waiting: usize,
+    },
+    /// More messages are under way than there is memory for.
+    Flood {
+        /// How many bytes they have.
+        bytes: usize,
+    },
+    /// Someone pressed Ctrl-C.
+    Interrupted,
+}
+
+impl Problem {
+    /// A problem with a node.
+    pub fn of(node: &str, kind: ProblemKind) -> Problem {
+        Problem {
+            node: Some(node.to_owned()),
+            kind,
+            stderr: Vec::new(),
+            log: None,
+        }
+    }
+
+    /// The interruption.
+    pub fn interrupted() -> Problem {
+        Problem {
+            node: None,
+            kind: ProblemKind::Interrupted,
+            stderr: Vec::new(),
+            log: None,
+        }
+    }
+
+    /// Whether the nodes broke the protocol, which makes the run invalid, as opposed to
+    /// something that kept it from going on.
+    pub fn is_violation(&self) -> bool {
+        match self.kind {
+            ProblemKind::Line { .. }
+            | ProblemKind::Stranger { .. }
+            | ProblemKind::LineTooLong { .. } => true,
+            ProblemKind::Crashed { .. }
+            | ProblemKind::NotStarted { .. }
+            | ProblemKind::NoInit { .. }
+            | ProblemKind::InitFailed { .. }
+            | ProblemKind::SetupFailed { .. }
+            | ProblemKind::NotReading { .. }
+            | ProblemKind::Flood { .. }
+            | ProblemKind::Interrupted => false,
+        }
+    }
+
+    /// The problem as the results hold it.
+    pub fn to_edn(&self) -> Edn {
+        let mut map = Edn::map([("type", Edn::kw(self.kind.name()))]);
+        if let Some(node) = &self.node {
+            map.insert("node", node.as_str().into());
+        }
+        if let ProblemKind::Line { line, .. } | ProblemKind::Stranger { line, .. } = &self.kind {
+            map.insert("line", line.as_str().into());
+        }
+        map.insert("text", self.headline().into());
+        if self.node.is_some() {
+            map.insert("stderr", self.stderr.clone().into());
+        }
+        map
+    }
+
+    /// The problem in one line.
+    pub fn headline(&self) -> String {
+        let node = self.node.as_deref().unwrap_or("?");
+        match &self.kind {
+            ProblemKind::Line {
+                error: LineError::NotJson(_),
+                ..
+            } => format!("{node} wrote a line to standard output that is not JSON"),
+            ProblemKind::Line {
+                error: LineError::Malformed(reason),
+                ..
+            } => format!("{node} wrote a line that is not a message: {reason}"),
+            ProblemKind::Stranger { field, name, .. } => {
+                format!(
+                    "{node} wrote a message whose {field} is {name:?}, and there is no {name:?} here"
+                )
+            }
+            ProblemKind::LineTooLong { limit } => {
+                format!("{node} wrote more than {limit} bytes without a line break")
+            }
+            ProblemKind::Crashed { status } => format!("{node} ended by itself: {status}"),
+            ProblemKind::NotStarted { error } => format!("{node} could not be started: {error}"),
+            ProblemKind::NoInit { after } => {
+                format!("{node} did not answer its init message within {after:?}")
+            }
+            ProblemKind::InitFailed { answer } => {
+                format!("{node} answered its init message not with init_ok but with {answer}")
+            }
+            ProblemKind::SetupFailed { request, problem } => {
+                format!("{node} did not take its {request} message: {problem}")
+            }
+            ProblemKind::NotReading { waiting } => {
+                format!("{node} does not read its standard input: {waiting} bytes wait for it")
+            }
+            ProblemKind::Flood { bytes } => {
+                format!(
+                    "{node} wrote one message too many: {bytes} bytes of messages are under way"
+                )
+            }
+            ProblemKind::Interrupted => "the run was interrupted".to_owned(),
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        match &self.kind {
+            ProblemKind::Line { .. } => Some(
+                "Standard output is for messages, one JSON object a line: \
+                 {\"src\": …, \"dest\": …, \"body\": {…}}. Print anything else to standard error.",
+            ),
+            ProblemKind::Stranger { field: "dest", .. } => Some(
+                "The names on the network are the nodes of init's node_ids, the clients that \
+                 sent a request, and lin-kv, seq-kv, lww-kv and lin-tso.",
+            ),
+            ProblemKind::Stranger { .. } => Some("A message's src is the name of its own node."),
+            ProblemKind::NoInit { .. } => Some(
+                "A node answers {\"type\": \"init\", \"msg_id\": M, …} with \
+                 {\"type\": \"init_ok\", \"in_reply_to\": M}. Does it flush its output?",
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl ProblemKind {
+    /// A short name.
+    fn name(&self) -> &'static str {
+        match self {
+            ProblemKind::Line {
+                error: LineError::NotJson(_),
+                ..
+            } => "not-json",
+            ProblemKind::Line { .. } => "malformed-message",
+            ProblemKind::Stranger { .. } => "unknown-name",
+            ProblemKind::LineTooLong { .. } => "line-too-long",
+            ProblemKind::Crashed { .. } => "node-crashed",
+            ProblemKind::NotStarted { .. } => "node-not-started",
+            ProblemKind::NoInit { .. } => "init-not-answered",
+            ProblemKind::InitFailed { .. } => "init-failed",
+            ProblemKind::SetupFailed { .. } => "setup-failed",
+            ProblemKind::NotReading { .. } => "node-not-reading",
+            ProblemKind::Flood { .. } => "message-flood",
+            ProblemKind::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// The whole explanation: the problem, the line, the way out, and the node's last words.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.headline())?;
+        if let ProblemKind::Line { line, .. } | ProblemKind::Stranger { line, .. } = &self.kind {
+            writeln!(f, "\n    {line}\n")?;
+        }
+        if let Some(advice) = self.advice() {
+            writeln!(f, "{advice}")?;
+        }
+        if let (Some(node), Some(log)) = (&self.node, &self.log) {
+            match self.stderr.as_slice() {
+                [] => writeln!(f, "{node} wrote nothing to standard error ({log}).")?,
+                lines => {
+                    writeln!(f, "The last that {node} wrote to standard error ({log}):\n")?;
+                    for line in lines {
+                        writeln!(f, "    {line}")?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line as it can be shown: without what a terminal could not, and not too long.
+pub fn excerpt(line: &[u8]) -> String {
+    const SHOWN: usize = 400;
+    let text = String::from_utf8_lossy(&line[..line.len().min(4 * SHOWN)]);
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { '·' } else { c })
+        .take(SHOWN)
+        .collect();
+    match clean.len() < line.len() && clean.chars().count() == SHOWN {
+        true => format!("{clean}…"),
+        false => clean,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_explanation_shows_the_line_the_node_and_its_last_words() {
+        let error = LineError::NotJson("expected value at line 1 column 1".to_owned());
+        let line = excerpt(b"hello \x1b[31mworld");
+        let mut problem = Problem::of("n1", ProblemKind::Line { line, error });
+        problem.stderr = vec!["starting".to_owned(), "oh no".to_owned()];
+        problem.log = Some("store/latest/node-logs/n1.log".to_owned());
+        let text = problem.to_string();
+        for part in [
+            "n1",
+            "hello ·[31mworld",
+            "not JSON",
+            "Print anything else",
+            "    oh no",
+            "n1.log",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        assert_eq!(excerpt(&[b'x'; 10_000]).chars().count(), 401);
+        assert_eq!(excerpt("é".repeat(300).as_bytes()).chars().count(), 300);
+    }
+}

@@ -1,0 +1,187 @@
+//! A node's process: its pipes and its life.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use memchr::{memchr, memrchr};
+use mio::unix::pipe::{Receiver, Sender};
+use mio::{Interest, Registry, Token};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// How to start a node.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// What reading from a node came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadState {
+    /// There is nothing more for now.
+    Waiting,
+    /// There may be more.
+    More,
+    /// The node closed its standard output.
+    Closed,
+    /// The node writes a line without end.
+    TooLong,
+}
+
+/// How many bytes a line of a node may have.
+pub const LINE_LIMIT: usize = 64 << 20;
+/// How much is read at once from one node, before it is the next one's turn.
+const READ_AT_ONCE: usize = 256 << 10;
+
+/// A process in a group of its own, so that what it starts shares its fate.
+pub struct NodeProcess {
+    child: Child,
+    stdin: Sender,
+    stdout: Receiver,
+    /// What the pipe did not take yet.
+    unwritten: Vec<u8>,
+    /// The beginning of a line whose end was not read yet.
+    unfinished: Vec<u8>,
+}
+
+impl NodeProcess {
+    /// Starts a node that writes its standard error to a file.
+    ///
+    /// # Errors
+    /// If the program cannot be started.
+    pub fn spawn(
+        launch: &Launch,
+        log: File,
+        registry: &Registry,
+        tokens: [Token; 2],
+    ) -> io::Result<NodeProcess> {
+        let mut child = Command::new(&launch.program)
+            .args(&launch.args)
+            // Maelstrom runs nodes in its temporary directory, too.
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0)
+            .spawn()?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (stdin, stdout) = pipes.ok_or_else(|| io::Error::other("the process has no pipes"))?;
+        let (mut stdin, mut stdout) = (Sender::from(stdin), Receiver::from(stdout));
+        stdin.set_nonblocking(true)?;
+        stdout.set_nonblocking(true)?;
+        let [token_out, token_in] = tokens;
+        registry.register(&mut stdout, token_out, Interest::READABLE)?;
+        registry.register(&mut stdin, token_in, Interest::WRITABLE)?;
+        Ok(NodeProcess {
+            child,
+            stdin,
+            stdout,
+            unwritten: Vec::new(),
+            unfinished: Vec::new(),
+        })
+    }
+
+    /// Where to put what the node is to read; [`flush`](NodeProcess::flush) sends it.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.unwritten
+    }
+
+    /// Writes as much as the pipe takes. A node that no longer reads loses the rest; if it
+    /// is dying, that will show.
+    pub fn flush(&mut self) {
+        let mut written = 0;
+        while written < self.unwritten.len() {
+            match self.stdin.write(&self.unwritten[written..]) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => written = self.unwritten.len(),
+            }
+        }
+        self.unwritten.drain(..written);
+        if self.unwritten.is_empty() && self.unwritten.capacity() > READ_AT_ONCE {
+            self.unwritten = Vec::new();
+        }
+    }
+
+    /// Reads some of what the node wrote, and hands over its lines without line breaks.
+    pub fn read_lines(&mut self, buffer: &mut Vec<u8>, mut line: impl FnMut(&[u8])) -> ReadState {
+        buffer.resize(READ_AT_ONCE, 0);
+        let mut total = 0;
+        while total < READ_AT_ONCE {
+            let count = match self.stdout.read(buffer) {
+                Ok(0) => return ReadState::Closed,
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return ReadState::Waiting,
+                Err(_) => return ReadState::Closed,
+            };
+            total += count;
+            let mut rest = &buffer[..count];
+            if !self.unfinished.is_empty() {
+                let Some(end) = memchr(b'\n', rest) else {
+                    self.unfinished.extend_from_slice(rest);
+                    if self.unfinished.len() > LINE_LIMIT {
+                        return ReadState::TooLong;
+                    }
+                    continue;
+                };
+                self.unfinished.extend_from_slice(&rest[..end]);
+                line(&std::mem::take(&mut self.unfinished));
+                rest = &rest[end + 1..];
+            }
+            if let Some(end) = memrchr(b'\n', rest) {
+                rest[..end].split(|byte| *byte == b'\n').for_each(&mut line);
+                rest = &rest[end + 1..];
+            }
+            self.unfinished.extend_from_slice(rest);
+        }
+        ReadState::More
+    }
+
+    /// How the process ended, if it did.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Sends the process, and what it started, a signal.
+    pub fn signal(&self, signal: Signal) {
+        let Ok(pid) = i32::try_from(self.child.id()) else {
+            return;
+        };
+        // It fails when the group is gone, and then there is nothing to do.
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+
+    /// Waits for the end of a process that was killed.
+    pub fn wait(&mut self) {
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for NodeProcess {
+    /// No node outlives its run.
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait();
+    }
+}
+
+/// An exit status in words.
+pub fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(number)) => match Signal::try_from(number) {
+            Ok(signal) => format!("signal {signal}"),
+            Err(_) => format!("signal {number}"),
+        },
+        (None, None) => "no exit code".to_owned(),
+    }
+}

@@ -1,0 +1,216 @@
+//! `txn-list-append` and `txn-rw-register`: transactions over lists and registers.
+
+use std::collections::HashMap;
+
+use glomer_runtime::Rng;
+use serde_json::json;
+
+use super::client::{Call, Client, OneCall, take};
+use super::reply::{Reply, Shape};
+use super::{Errors, Invocation, Setting, Traffic, Turn};
+use crate::edn::Edn;
+
+const LIST_TXN_OK: Reply = Reply {
+    kind: "txn_ok",
+    fields: &[("txn", Shape::ListTxn)],
+};
+const REGISTER_TXN_OK: Reply = Reply {
+    kind: "txn_ok",
+    fields: &[("txn", Shape::RegisterTxn)],
+};
+
+/// A read or a write within a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MicroOp {
+    Read { key: u64 },
+    Write { key: u64, value: u64 },
+}
+
+/// Transactions as `elle.txn` makes them: reads and writes half and half, over a pool of
+/// keys of which each is twice as likely as the one before. A key that was written often
+/// enough gives its place to a new one. A key's values are 1, 2, 3, ….
+pub(super) struct Generator {
+    pool: Vec<u64>,
+    written: HashMap<u64, u64>,
+    max_length: u64,
+    max_writes: u64,
+}
+
+impl Generator {
+    pub(super) fn new(setting: &Setting, max_length: usize) -> Generator {
+        Generator {
+            pool: (0..setting.key_count.unwrap_or(10) as u64).collect(),
+            written: HashMap::new(),
+            max_length: max_length as u64,
+            max_writes: setting.max_writes_per_key,
+        }
+    }
+
+    pub(super) fn transaction(&mut self, rng: &mut Rng) -> Vec<MicroOp> {
+        let length = 1 + rng.below(self.max_length);
+        (0..length).map(|_| self.micro_op(rng)).collect()
+    }
+
+    fn micro_op(&mut self, rng: &mut Rng) -> MicroOp {
+        loop {
+            let write = rng.chance(0.5);
+            let place = self.place(rng);
+            let key = self.pool[place];
+            if !write {
+                return MicroOp::Read { key };
+            }
+            let written = self.written.entry(key).or_default();
+            if *written < self.max_writes {
+                *written += 1;
+                let value = *written;
+                return MicroOp::Write { key, value };
+            }
+            self.written.remove(&key);
+            self.pool[place] = self.pool.iter().max().map_or(0, |key| key + 1);
+        }
+    }
+
+    /// A place in the pool: place i with a probability proportional to 2^i.
+    fn place(&self, rng: &mut Rng) -> usize {
+        // Halving from the end: the last place has half of it all, the one before half of
+        // the rest; what remains after the first place (of 2^count) is drawn anew.
+        loop {
+            let halves = rng.next_u64().leading_zeros() as usize;
+            if halves < self.pool.len() {
+                return self.pool.len() - 1 - halves;
+            }
+        }
+    }
+}
+
+/// The two transaction workloads, which differ in what a write is called.
+pub(super) struct Txn {
+    generator: Generator,
+    lists: bool,
+}
+
+impl Txn {
+    pub(super) fn list_append(setting: &Setting) -> Txn {
+        Txn {
+            generator: Generator::new(setting, setting.max_txn_length),
+            lists: true,
+        }
+    }
+
+    pub(super) fn rw_register(setting: &Setting) -> Txn {
+        Txn {
+            lists: false,
+            ..Txn::list_append(setting)
+        }
+    }
+}
+
+impl Traffic for Txn {
+    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
+        let thread = turn.threads.next_free()?;
+        let write = if self.lists { "append" } else { "w" };
+        let transaction = self.generator.transaction(turn.rng).into_iter();
+        let value = Edn::vector(transaction.map(|op| match op {
+            MicroOp::Read { key } => Edn::vector([Edn::kw("r"), key.into(), Edn::Nil]),
+            MicroOp::Write { key, value } => {
+                Edn::vector([Edn::kw(write), key.into(), value.into()])
+            }
+        }));
+        Some((thread, Invocation::new("txn", value)))
+    }
+
+    fn client(&self) -> Box<dyn Client> {
+        Box::new(OneCall {
+            request: match self.lists {
+                true => |op| request(op, &LIST_TXN_OK),
+                false => |op| request(op, &REGISTER_TXN_OK),
+            },
+            value: |_, mut body| completed(take(&mut body, "txn").into()),
+        })
+    }
+
+    fn keeps_clients(&self) -> bool {
+        true
+    }
+
+    fn errors(&self) -> Errors {
+        Errors::Told { idempotent: &[] }
+    }
+}
+
+fn request(op: &Invocation, reply: &'static Reply) -> Call {
+    Call {
+        body: json!({"type": "txn", "txn": op.value.to_json()}),
+        reply,
+    }
+}
+
+/// A transaction from JSON, with the functions as keywords.
+fn completed(transaction: Edn) -> Edn {
+    let Edn::Vector(mut ops) = transaction else {
+        return transaction;
+    };
+    for op in &mut ops {
+        if let Edn::Vector(parts) = op
+            && let Some(f) = parts.first_mut()
+            && let Edn::String(name) = f
+        {
+            *f = Edn::kw(name.as_str());
+        }
+    }
+    Edn::Vector(ops)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generator(max_length: usize) -> Generator {
+        Generator {
+            pool: (0..10).collect(),
+            written: HashMap::new(),
+            max_length: max_length as u64,
+            max_writes: 16,
+        }
+    }
+
+    #[test]
+    fn values_are_unique_and_ascend_and_keys_are_replaced() {
+        let mut rng = Rng::seeded(1);
+        let mut generator = generator(4);
+        let mut last: HashMap<u64, u64> = HashMap::new();
+        let (mut reads, mut writes) = (0, 0);
+        for _ in 0..5_000 {
+            let transaction = generator.transaction(&mut rng);
+            assert!((1..=4).contains(&transaction.len()));
+            for op in transaction {
+                match op {
+                    MicroOp::Read { .. } => reads += 1,
+                    MicroOp::Write { key, value } => {
+                        writes += 1;
+                        let previous = last.insert(key, value).unwrap_or(0);
+                        assert_eq!(value, previous + 1);
+                        assert!(value <= 16);
+                    }
+                }
+            }
+        }
+        assert!(last.len() > 100);
+        assert!((reads as f64 / writes as f64 - 1.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn later_places_are_twice_as_likely() {
+        let mut rng = Rng::seeded(2);
+        let generator = generator(1);
+        let mut counts = [0_u32; 10];
+        for _ in 0..100_000 {
+            counts[generator.place(&mut rng)] += 1;
+        }
+        for (one, next) in counts[4..].iter().zip(&counts[5..]) {
+            let factor = f64::from(*next) / f64::from(*one);
+            assert!((1.8..2.2).contains(&factor), "{counts:?}");
+        }
+        assert!(counts[0] > 50, "{counts:?}");
+    }
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env python3
+"""Right: sends back what it is sent."""
+from node import node
+
+
+@node.on("echo")
+def echo(message):
+    return {"type": "echo_ok", "echo": message["body"]["echo"]}
+
+
+node.run()
