@@ -19,6 +19,8 @@ struct Cli {
 enum Command {
     /// Run nodes against a simulated network, and check what they did
     Test(Box<command::test::Args>),
+    /// Check a history, from wherever it is
+    Check(command::check::Args),
 }
 
 /// The exit code for bad usage, and for runs that could not be completed.
@@ -43,6 +45,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Test(args) => command::test::run(&args),
+        Command::Check(args) => command::check::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

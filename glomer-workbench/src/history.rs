@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
+use std::str::FromStr;
 
 use crate::edn::{Edn, EdnError};
 
@@ -205,13 +206,8 @@ impl fmt::Display for Excerpt<'_> {
 pub enum HistoryError {
     /// The text is not EDN.
     Edn(EdnError),
-    /// A line is not JSON.
-    Json {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        message: String,
-    },
+    /// The text is not JSON: what is wrong and where.
+    Json(String),
     /// An entry is not an operation, or does not fit those before it.
     Op {
         /// Its place in the history, from 0.
@@ -225,7 +221,7 @@ impl fmt::Display for HistoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Edn(error) => error.fmt(f),
-            Self::Json { line, message } => write!(f, "line {line}: {message}"),
+            Self::Json(message) => f.write_str(message),
             Self::Op { position, message } => write!(f, "operation {position}: {message}"),
         }
     }
@@ -257,24 +253,19 @@ impl History {
         Self::from_maps(values)
     }
 
-    /// Reads a `history.jsonl`: one JSON object a line, empty lines aside.
+    /// Reads a `history.jsonl`: one JSON object after another, or one array of them.
     ///
     /// # Errors
     /// As [`History::from_edn`].
     pub fn from_jsonl(text: &str) -> Result<Self, HistoryError> {
-        let maps = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-            .map(|(n, line)| {
-                serde_json::from_str::<serde_json::Value>(line)
-                    .map(Edn::from)
-                    .map_err(|error| HistoryError::Json {
-                        line: n + 1,
-                        message: error.to_string(),
-                    })
-            })
-            .collect::<Result<Vec<Edn>, HistoryError>>()?;
+        let mut maps = serde_json::Deserializer::from_str(text)
+            .into_iter()
+            .map(|value| value.map(|value: serde_json::Value| Edn::from(value)))
+            .collect::<Result<Vec<Edn>, serde_json::Error>>()
+            .map_err(|error| HistoryError::Json(error.to_string()))?;
+        if let [Edn::Vector(ops)] = maps.as_mut_slice() {
+            maps = std::mem::take(ops);
+        }
         Self::from_maps(maps)
     }
 
@@ -348,6 +339,20 @@ impl History {
     /// The entries that are not the nemesis'.
     pub fn client_ops(&self) -> impl Iterator<Item = &Op> {
         self.0.iter().filter(|op| op.process != Process::Nemesis)
+    }
+}
+
+/// Reads a history in EDN or, if its first key is a string, in JSON.
+impl FromStr for History {
+    type Err = HistoryError;
+
+    fn from_str(text: &str) -> Result<Self, HistoryError> {
+        let start = text.trim_start_matches(|c: char| c.is_whitespace() || "[{".contains(c));
+        if start.starts_with('"') {
+            Self::from_jsonl(text)
+        } else {
+            Self::from_edn(text)
+        }
     }
 }
 

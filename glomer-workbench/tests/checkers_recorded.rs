@@ -20,6 +20,32 @@ fn check(workload: Workload, history: &str, options: &CheckOptions) -> Edn {
     )
 }
 
+/// A history that went through JSON, where keywords are strings, gets the same results.
+#[test]
+fn the_notation_makes_no_difference() {
+    macro_rules! both {
+        ($($name:ident $workload:ident;)*) => { $(
+            let edn = include_str!(concat!("histories/", stringify!($name), "/history.edn"));
+            let edn = History::from_edn(edn).unwrap();
+            let json = History::from_jsonl(&edn.to_jsonl().unwrap()).unwrap();
+            let check = |history| {
+                results(Workload::$workload, history, None, &CheckOptions::default()).to_json()
+            };
+            assert_eq!(check(&json), check(&edn), stringify!($name));
+        )* };
+    }
+    both! {
+        append_stale TxnListAppend;
+        bcast_repair_part Broadcast;
+        gset_ok GSet;
+        ids_dup UniqueIds;
+        kafka_lost Kafka;
+        lin_stale LinKv;
+        pn_lossy PnCounter;
+        rw_dirty TxnRwRegister;
+    }
+}
+
 /// Reduces every operation to its index.
 fn abridge(value: &Edn) -> Edn {
     let all = |items: &[Edn]| items.iter().map(abridge).collect();

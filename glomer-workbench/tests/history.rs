@@ -28,6 +28,22 @@ fn a_vector_of_operations_is_a_history_too() {
 }
 
 #[test]
+fn a_json_array_of_operations_is_a_history_too() {
+    let lines = History::from_edn(RECORDED).unwrap().to_jsonl().unwrap();
+    let array = format!("[{}]", lines.trim_end().replace('\n', ","));
+    assert_eq!(History::from_jsonl(&array), History::from_edn(RECORDED));
+}
+
+#[test]
+fn the_notation_is_told_by_the_text() {
+    let history = History::from_edn(RECORDED);
+    let lines = history.as_ref().unwrap().to_jsonl().unwrap();
+    assert_eq!(lines.parse(), history);
+    assert_eq!(RECORDED.parse(), history);
+    assert_eq!("".parse(), Ok(History::default()));
+}
+
+#[test]
 fn all_keys_of_an_operation_are_kept() {
     let text = concat!(
         "{:index 3, :time 5, :type :invoke, :process 0, :f :poll, :value [[:poll]], :final? true, ",
@@ -109,5 +125,5 @@ fn errors_name_the_operation_and_what_is_wrong_with_it() {
     let error = History::from_jsonl("{\"type\":\"invoke\",\"process\":0,\"f\":\"read\"}\n\nnope\n")
         .expect_err("not JSON")
         .to_string();
-    assert!(error.starts_with("line 3: "), "{error}");
+    assert!(error.contains("at line 3"), "{error}");
 }

@@ -1,4 +1,5 @@
 //! The commands of `glomer`, each with its options.
 
+pub mod check;
 pub mod program;
 pub mod test;

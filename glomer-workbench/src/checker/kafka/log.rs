@@ -20,11 +20,11 @@ pub(super) struct Log {
     pub(super) by_value: HashMap<Id, usize>,
 }
 
-/// The logs of all keys, in the order of their first appearance.
+/// The logs of all keys, in order of the keys.
 ///
 /// Polls are always believed, sends only if their effects must have been visible: pollers are
 /// never supposed to see what was not committed.
-pub(super) fn logs(events: &[Event<'_>], facts: &Facts) -> Vec<(Id, Log)> {
+pub(super) fn logs(events: &[Event<'_>], facts: &Facts, names: &Names<'_>) -> Vec<(Id, Log)> {
     let mut places: HashMap<Id, usize> = HashMap::new();
     let mut logs: Vec<(Id, Log)> = Vec::new();
     let mut note = |key: Id, message: &Message| {
@@ -45,6 +45,7 @@ pub(super) fn logs(events: &[Event<'_>], facts: &Facts) -> Vec<(Id, Log)> {
             messages.iter().for_each(|message| note(*key, message));
         }
     }
+    logs.sort_by_key(|(key, _)| names.value(*key));
     for (_, log) in &mut logs {
         for (index, values) in log.offsets.values().enumerate() {
             log.by_index.push(values[0]);

@@ -84,7 +84,7 @@ pub(super) fn check(history: &History) -> Result<Edn, String> {
 /// The errors of each type there is, as the results show them.
 fn errors(events: &[Event<'_>], names: &Names<'_>) -> BTreeMap<&'static str, Edn> {
     let facts = Facts::of(events);
-    let logs = log::logs(events, &facts);
+    let logs = log::logs(events, &facts, names);
     let by_key: HashMap<Id, &Log> = logs.iter().map(|(key, log)| (*key, log)).collect();
     let internal = |side| gaps::internal(side, events, &by_key, names);
     let external = |side| gaps::external(side, events, &by_key);

@@ -52,9 +52,9 @@ pub(super) enum What {
 /// Sends, polls or both.
 #[derive(Default)]
 pub(super) struct Transaction {
-    /// For each key in order of appearance, what was sent to it.
+    /// For each key, in order of the keys, what was sent to it.
     pub(super) sends: Vec<(Id, Vec<Message>)>,
-    /// For each key in order of appearance, what was polled from it: maybe nothing.
+    /// For each key, in order of the keys, what was polled from it: maybe nothing.
     pub(super) polls: Vec<(Id, Vec<Message>)>,
 }
 
@@ -144,6 +144,9 @@ fn transaction<'a>(value: &'a Edn, names: &mut Names<'a>) -> Option<Transaction>
             }
             _ => return None,
         }
+    }
+    for by_key in [&mut transaction.sends, &mut transaction.polls] {
+        by_key.sort_by_key(|(key, _)| names.value(*key));
     }
     Some(transaction)
 }

@@ -1,0 +1,75 @@
+//! `glomer check`: checks a history, from wherever it is.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::checker::{Availability, CheckOptions, ConsistencyModel, Validity, Workload, results};
+use crate::edn::Edn;
+use crate::history::History;
+
+/// The options of `glomer check`. Those that `glomer test` has too mean the same.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What the clients asked of the nodes
+    #[arg(short, long, value_name = "NAME")]
+    pub workload: Workload,
+
+    /// The fraction of operations that must succeed: a number from 0 to 1, or total
+    #[arg(long, value_name = "EXPECTED")]
+    pub availability: Option<Availability>,
+
+    /// What transactions must satisfy, separated by commas
+    #[arg(
+        long,
+        value_name = "MODELS",
+        value_delimiter = ',',
+        default_value = ConsistencyModel::STRICT_SERIALIZABLE.name()
+    )]
+    pub consistency_models: Vec<ConsistencyModel>,
+
+    /// Print the results as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// The history: operations in EDN, as in history.edn, or in JSON, as in history.jsonl (- for
+    /// standard input)
+    #[arg(value_name = "FILE")]
+    pub history: PathBuf,
+}
+
+/// Checks the history and prints what the checkers say. The exit code is 0 if it is valid, 1 if
+/// it is not, 2 if it is unknown.
+///
+/// # Errors
+/// If the history cannot be read, or the results cannot be written.
+pub fn run(args: &Args) -> io::Result<ExitCode> {
+    let history = read(&args.history)?;
+    let options = CheckOptions {
+        consistency_models: args.consistency_models.clone(),
+    };
+    let results = results(args.workload, &history, args.availability, &options);
+    let text = if args.json {
+        serde_json::to_string_pretty(&results)?
+    } else {
+        results.pretty(Edn::RESULTS_WIDTH)
+    };
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever reads it has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    Ok(ExitCode::from(Validity::of(&results).exit_code()))
+}
+
+fn read(path: &Path) -> io::Result<History> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let mut text = String::new();
+    let read = match path.to_str() {
+        Some("-") => io::stdin().read_to_string(&mut text).map(|_| ()),
+        _ => std::fs::read_to_string(path).map(|contents| text = contents),
+    };
+    read.map_err(|error| io::Error::new(error.kind(), named(&error)))?;
+    text.parse()
+        .map_err(|error| io::Error::new(ErrorKind::InvalidData, named(&error)))
+}

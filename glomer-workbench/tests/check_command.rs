@@ -1,0 +1,137 @@
+//! `glomer check`, the command.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use glomer_workbench::edn::Edn;
+use glomer_workbench::history::History;
+
+fn recorded(name: &str) -> String {
+    let file = format!("tests/histories/{name}/history.edn");
+    format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_glomer"))
+        .arg("check")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that does not read its input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_valid_history_is_0() {
+    let output = check(&["-w", "g-counter", &recorded("gcounter_ok")], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let results = Edn::parse(text(&output.stdout)).unwrap();
+    let keys: Vec<&str> = results
+        .as_map()
+        .unwrap()
+        .iter()
+        .filter_map(|(key, _)| key.name())
+        .collect();
+    assert_eq!(
+        keys,
+        ["exceptions", "stats", "availability", "workload", "valid?"]
+    );
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn an_invalid_history_is_1() {
+    let output = check(&["-w", "pn-counter", &recorded("pn_lossy")], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_told_is_2() {
+    // The element was added, but nobody read.
+    let history = r#"{:type :invoke, :process 0, :f :broadcast, :value 3}
+        {:type :ok, :process 0, :f :broadcast, :value 3}"#;
+    let output = check(&["-w", "broadcast", "-"], history);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn options_change_what_is_asked_of_the_history() {
+    let dirty = recorded("append_dirty");
+    for (models, code) in [
+        ("read-uncommitted", 0),
+        ("read-uncommitted,read-committed", 1),
+        ("PL-2", 1),
+    ] {
+        let args = [
+            "-w",
+            "txn-list-append",
+            "--consistency-models",
+            models,
+            &dirty,
+        ];
+        assert_eq!(check(&args, "").status.code(), Some(code), "{models}");
+    }
+    let kafka = recorded("kafka_ok");
+    for (availability, code) in [("total", 1), ("0.999", 1), ("0.99", 0)] {
+        let args = ["-w", "kafka", "--availability", availability, &kafka];
+        assert_eq!(check(&args, "").status.code(), Some(code), "{availability}");
+    }
+}
+
+#[test]
+fn json_has_the_same_results_from_either_notation() {
+    let edn = std::fs::read_to_string(recorded("lin_stale")).unwrap();
+    let jsonl = edn.parse::<History>().unwrap().to_jsonl().unwrap();
+    let from_edn = check(&["-w", "lin-kv", "--json", "-"], &edn);
+    let from_jsonl = check(&["-w", "lin-kv", "--json", "-"], &jsonl);
+    assert_eq!(text(&from_edn.stdout), text(&from_jsonl.stdout));
+    let results: serde_json::Value = serde_json::from_slice(&from_edn.stdout).unwrap();
+    assert_eq!(results["workload"]["failures"], serde_json::json!([0]));
+    assert_eq!(results["valid?"], serde_json::json!(false));
+}
+
+#[test]
+fn bad_usage_is_255_and_says_what_to_do() {
+    let history = recorded("pn_lossy");
+    for (args, message) in [
+        (
+            ["-w", "brodcast", &history].as_slice(),
+            "no workload is called `brodcast`, there are echo, unique-ids, broadcast",
+        ),
+        (
+            &["-w", "kafka", "--availability", "1.5", &history],
+            "neither `total` nor a number between 0 and 1",
+        ),
+        (
+            &[
+                "-w",
+                "txn-list-append",
+                "--consistency-models",
+                "serialisable",
+                &history,
+            ],
+            "no consistency model is called `serialisable`, there are",
+        ),
+        (&[&history], "--workload <NAME>"),
+        (
+            &["-w", "kafka", "no/such/file"],
+            "no/such/file: No such file",
+        ),
+    ] {
+        let output = check(args, "");
+        assert_eq!(output.status.code(), Some(255), "{output:?}");
+        assert!(text(&output.stderr).contains(message), "{output:?}");
+        assert_eq!(text(&output.stdout), "");
+    }
+    let output = check(&["-w", "kafka", "-"], "{:type :invoke\n :f ?");
+    assert_eq!(output.status.code(), Some(255));
+    assert!(text(&output.stderr).contains("-: line 1, column 1: never closed with `}`"));
+}
