@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Item, Meta};
+use syn::{Attribute, File, Item, Meta};
 
 /// Expands every item of a source file that has one of the attributes.
 fn expand(source: &str) -> String {
@@ -42,8 +42,16 @@ fn expand(source: &str) -> String {
         }
         item => item.to_token_stream(),
     });
-    let expanded = quote!(#(#items)*);
-    prettyplease::unparse(&syn::parse2(expanded).expect("the expansion is Rust"))
+    let expanded: File = syn::parse2(quote!(#(#items)*)).expect("the expansion is Rust");
+    let items = expanded.items.into_iter().map(|item| {
+        prettyplease::unparse(&File {
+            shebang: None,
+            frontmatter: None,
+            attrs: Vec::new(),
+            items: vec![item],
+        })
+    });
+    items.collect::<Vec<String>>().join("\n")
 }
 
 fn folder() -> PathBuf {
@@ -69,4 +77,43 @@ fn check(name: &str) {
 #[test]
 fn a_handler_becomes_a_message_and_a_registration() {
     check("broadcast");
+}
+
+#[test]
+fn every_kind_of_function_becomes_what_it_needs() {
+    check("every_kind");
+}
+
+#[test]
+fn mistakes_leave_the_function_and_its_message() {
+    check("mistakes");
+}
+
+/// The README shows a handler and, after a marker, what it expands to.
+#[test]
+fn the_readme_shows_the_expansion_of_its_handler() {
+    const MARKER: &str = "<!-- what `broadcast` expands to; tests/expand.rs keeps it true -->\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(file).unwrap();
+
+    let node = code_block(&readme).expect("the README begins with a node");
+    let mut node = syn::parse_file(node).expect("the node is Rust");
+    node.items
+        .retain(|item| matches!(item, Item::Fn(function) if function.sig.ident == "broadcast"));
+    let expanded = expand(&node.into_token_stream().to_string());
+
+    let shown = readme
+        .split_once(MARKER)
+        .and_then(|(_, rest)| code_block(rest));
+    assert!(
+        shown == Some(&*expanded),
+        "paste this into README.md:\n\n{MARKER}```rust\n{expanded}```"
+    );
+}
+
+/// The first block of Rust in a text of Markdown.
+fn code_block(markdown: &str) -> Option<&str> {
+    let (_, rest) = markdown.split_once("```rust\n")?;
+    let (code, _) = rest.split_once("```")?;
+    Some(code)
 }

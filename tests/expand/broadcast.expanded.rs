@@ -6,11 +6,13 @@ fn broadcast(state: &mut State, cx: &Context, message: u64) {
         }
     }
 }
+
 /// Takes a value and passes it on.
 #[derive(Clone, Debug)]
 struct Broadcast {
     message: u64,
 }
+
 const _: () = {
     use ::glomer_runtime::__private;
     impl __private::Message for Broadcast {
@@ -28,17 +30,17 @@ const _: () = {
         },
     };
     impl __private::Serialize for Broadcast {
-        fn serialize<Out: __private::Serializer>(
+        fn serialize<Serializer: __private::Serializer>(
             &self,
-            output: Out,
-        ) -> __private::Result<Out::Ok, Out::Error> {
+            output: Serializer,
+        ) -> __private::Result<Serializer::Ok, Serializer::Error> {
             __private::Fields(["message"]).write::<u64, _>(output, &self.message)
         }
     }
     impl<'de> __private::Deserialize<'de> for Broadcast {
-        fn deserialize<In: __private::Deserializer<'de>>(
-            input: In,
-        ) -> __private::Result<Self, In::Error> {
+        fn deserialize<Deserializer: __private::Deserializer<'de>>(
+            input: Deserializer,
+        ) -> __private::Result<Self, Deserializer::Error> {
             __private::Fields(["message"])
                 .read::<u64, _>(input)
                 .map(|(message,)| Broadcast { message })

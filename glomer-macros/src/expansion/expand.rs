@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::Type;
 use syn::ext::IdentExt;
+use syn::{Attribute, Type, Visibility};
 
 use super::model::{Body, Callee, Every, Field, Handler, Message, Output, Parameter};
 
@@ -22,7 +22,7 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
         return TokenStream::new();
     };
     let gates = &handler.callee.gates;
-    let message_struct = message_struct(message);
+    let message_struct = message_struct(&handler.wire_type, message);
     let message_impl = message_impl(handler, message);
     let serde_impls = serde_impls(message);
     let (handler_const, submit) = if register {
@@ -83,13 +83,13 @@ fn period(period: Duration) -> TokenStream {
     quote!(__private::Duration::#unit(#count))
 }
 
-fn message_struct(message: &Message) -> TokenStream {
+fn message_struct(wire_type: &str, message: &Message) -> TokenStream {
     let Message {
-        name,
-        docs,
-        vis,
-        body,
+        name, vis, body, ..
     } = message;
+    let docs = documentation(&message.docs, vis, || {
+        format!(" The message `{wire_type}`.")
+    });
     match body {
         Body::Fields(fields) => {
             let derives = match uses_derives(fields) {
@@ -106,11 +106,11 @@ fn message_struct(message: &Message) -> TokenStream {
             };
             let fields = fields.iter().map(|field| {
                 let Field {
-                    name,
-                    ty,
-                    docs,
-                    serde,
+                    name, ty, serde, ..
                 } = field;
+                let docs = documentation(&field.docs, vis, || {
+                    format!(" The field `{}`.", name.unraw())
+                });
                 quote!(#(#docs)* #(#serde)* #vis #name: #ty)
             });
             quote! {
@@ -122,9 +122,22 @@ fn message_struct(message: &Message) -> TokenStream {
         Body::Whole(ty) => quote! {
             #(#docs)*
             #[derive(Clone, Debug)]
-            #vis struct #name<B = #ty>(#vis B);
+            #vis struct #name<Body = #ty>(#vis Body);
         },
     }
+}
+
+/// The user's documentation, or else, for what other crates see, the least there is to say.
+fn documentation(
+    written: &[Attribute],
+    vis: &Visibility,
+    otherwise: impl FnOnce() -> String,
+) -> Vec<Attribute> {
+    if written.is_empty() && matches!(vis, Visibility::Public(_)) {
+        let text = otherwise();
+        return vec![syn::parse_quote!(#[doc = #text])];
+    }
+    written.to_vec()
 }
 
 fn message_impl(handler: &Handler, message: &Message) -> TokenStream {
@@ -267,18 +280,18 @@ fn serde_impls(message: &Message) -> TokenStream {
             };
             quote! {
                 impl __private::Serialize for #name {
-                    fn serialize<Out: __private::Serializer>(
+                    fn serialize<Serializer: __private::Serializer>(
                         &self,
-                        output: Out,
-                    ) -> __private::Result<Out::Ok, Out::Error> {
+                        output: Serializer,
+                    ) -> __private::Result<Serializer::Ok, Serializer::Error> {
                         __private::Fields([#(#wire_names),*])
                             .write::<#(#types,)* _>(output, #(&self.#names),*)
                     }
                 }
                 impl<'de> __private::Deserialize<'de> for #name {
-                    fn deserialize<In: __private::Deserializer<'de>>(
-                        input: In,
-                    ) -> __private::Result<Self, In::Error> {
+                    fn deserialize<Deserializer: __private::Deserializer<'de>>(
+                        input: Deserializer,
+                    ) -> __private::Result<Self, Deserializer::Error> {
                         __private::Fields([#(#wire_names),*])
                             .read::<#(#types,)* _>(input)
                             .map(|#tuple| #name { #(#names),* })
@@ -287,19 +300,19 @@ fn serde_impls(message: &Message) -> TokenStream {
             }
         }
         Body::Whole(_) => quote! {
-            impl<B: __private::Serialize> __private::Serialize for #name<B> {
-                fn serialize<Out: __private::Serializer>(
+            impl<Body: __private::Serialize> __private::Serialize for #name<Body> {
+                fn serialize<Serializer: __private::Serializer>(
                     &self,
-                    output: Out,
-                ) -> __private::Result<Out::Ok, Out::Error> {
+                    output: Serializer,
+                ) -> __private::Result<Serializer::Ok, Serializer::Error> {
                     self.0.serialize(output)
                 }
             }
-            impl<'de, B: __private::ReadBody<'de>> __private::Deserialize<'de> for #name<B> {
-                fn deserialize<In: __private::Deserializer<'de>>(
-                    input: In,
-                ) -> __private::Result<Self, In::Error> {
-                    B::deserialize(input).map(#name)
+            impl<'de, Body: __private::ReadBody<'de>> __private::Deserialize<'de> for #name<Body> {
+                fn deserialize<Deserializer: __private::Deserializer<'de>>(
+                    input: Deserializer,
+                ) -> __private::Result<Self, Deserializer::Error> {
+                    Body::deserialize(input).map(#name)
                 }
             }
         },
