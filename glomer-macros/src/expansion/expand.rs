@@ -273,10 +273,10 @@ fn serde_impls(message: &Message) -> TokenStream {
                 .map(|field| field.name.unraw().to_string())
                 .collect();
             let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
-            let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
-            let tuple = match names[..] {
-                [] => quote!(()),
-                _ => quote!((#(#names,)*)),
+            let types = fields.iter().map(|field| &field.ty);
+            let (types, tuple) = match names[..] {
+                [] => (TokenStream::new(), quote!(())),
+                _ => (quote!(::<#(#types,)* _>), quote!((#(#names,)*))),
             };
             quote! {
                 impl __private::Serialize for #name {
@@ -285,7 +285,7 @@ fn serde_impls(message: &Message) -> TokenStream {
                         output: Serializer,
                     ) -> __private::Result<Serializer::Ok, Serializer::Error> {
                         __private::Fields([#(#wire_names),*])
-                            .write::<#(#types,)* _>(output, #(&self.#names),*)
+                            .write #types (output, #(&self.#names),*)
                     }
                 }
                 impl<'de> __private::Deserialize<'de> for #name {
@@ -293,7 +293,7 @@ fn serde_impls(message: &Message) -> TokenStream {
                         input: Deserializer,
                     ) -> __private::Result<Self, Deserializer::Error> {
                         __private::Fields([#(#wire_names),*])
-                            .read::<#(#types,)* _>(input)
+                            .read #types (input)
                             .map(|#tuple| #name { #(#names),* })
                     }
                 }
