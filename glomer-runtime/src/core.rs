@@ -44,7 +44,7 @@ pub(crate) struct Core {
 /// What `init` tells a node.
 pub(crate) struct Identity {
     pub(crate) node_id: String,
-    pub(crate) node_ids: Vec<String>,
+    pub(crate) node_ids: Rc<[String]>,
 }
 
 /// Deadline and a number that keeps equal deadlines apart, in order of setting.

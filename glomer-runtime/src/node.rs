@@ -51,6 +51,8 @@ pub struct Node<S: 'static> {
     core: Rc<Core>,
     context: Context,
     lines: u64,
+    /// Names that others keep already, in case they are those of `init`.
+    names: Option<Rc<[String]>>,
 }
 
 /// What a node is told at its start; see [`run_with`](crate::run_with).
@@ -96,7 +98,15 @@ impl<S: 'static> Node<S> {
             context: Context::new(core.clone()),
             core,
             lines: 0,
+            names: None,
         })
+    }
+
+    /// Shares the names of all nodes with others instead of keeping its own copy, if they
+    /// turn out to be those of `init`: thousands of nodes in one process would otherwise
+    /// keep millions of names.
+    pub(crate) fn share_names(&mut self, names: Rc<[String]>) {
+        self.names = Some(names);
     }
 
     /// Takes one line of input, without its line feed.
@@ -292,7 +302,10 @@ impl<S: 'static> Node<S> {
         };
         let identity = Identity {
             node_id: init.node_id,
-            node_ids: init.node_ids,
+            node_ids: self
+                .names
+                .take_if(|names| **names == *init.node_ids)
+                .unwrap_or_else(|| init.node_ids.into()),
         };
         // Set here only, and found unset above.
         let _ = self.core.identity.set(identity);

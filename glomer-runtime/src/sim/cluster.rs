@@ -5,14 +5,15 @@ use super::history::{Operation, Pending};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
 use super::network::{self, Address, Network, Outcome, Role};
-use super::packet::Packet;
+use super::packet::{Label, Packet};
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
 use crate::encode::{self, Header};
 use crate::log::{Level, Record};
 use crate::message::decode_reply;
 use crate::node::received_error;
-use crate::{Error, Init, Message, Node, Rng, wire};
+use crate::wire::Envelope;
+use crate::{Error, Init, Message, Node, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -101,7 +102,7 @@ impl<S> Builder<S> {
         let mut rng = Rng::seeded(self.seed);
         let mut network = Network::new(self.latency, rng.fork());
         let node_seeds = rng.next_u64();
-        let names: Vec<String> = (0..self.nodes).map(|i| format!("n{i}")).collect();
+        let names: Rc<[String]> = (0..self.nodes).map(|i| format!("n{i}")).collect();
         let members = names.iter().map(|name| Member {
             address: network.add(name, Role::Server),
             node: None,
@@ -123,7 +124,8 @@ impl<S> Builder<S> {
             seed: self.seed,
             node_seeds,
             make: self.make,
-            node_ids: json!(names).to_string(),
+            node_ids: json!(&*names).to_string(),
+            names,
             log_level: self.log_level,
             timeout: self.timeout,
             now: Duration::ZERO,
@@ -173,7 +175,9 @@ pub struct Cluster<S: 'static> {
     seed: u64,
     node_seeds: u64,
     make: Rc<dyn Fn(&Init) -> S>,
-    /// The names of all nodes, as JSON.
+    /// The names of all nodes, for the nodes to share.
+    names: Rc<[String]>,
+    /// The same as JSON.
     node_ids: String,
     log_level: Level,
     timeout: Duration,
@@ -363,7 +367,7 @@ impl<S> Cluster<S> {
             node: self.network.name(dest).into(),
             invoked: self.now,
             completed: None,
-            request: body_of(&packet).into(),
+            request: packet.envelope().body.into(),
             result: None,
         });
         let deadline = self.now.saturating_add(self.timeout);
@@ -747,6 +751,7 @@ impl<S> Cluster<S> {
             Err(error) => panic!("{error}"),
         };
         node.set_log_level(self.log_level);
+        node.share_names(Rc::clone(&self.names));
         member.node = Some(node);
         let dest = member.address;
         self.network.bring_up(dest);
@@ -845,15 +850,14 @@ impl<S> Cluster<S> {
     /// Sends what a node wrote to where it belongs.
     fn route(&mut self, src: Address, packet: Packet) {
         let shared = packet.clone();
-        let label = shared.label();
-        match self.network.lookup(&label.dest) {
-            Some(dest) => self.send(src, dest, &label.body.kind, packet),
+        let Label { dest, kind } = shared.label();
+        match self.network.lookup(&dest) {
+            Some(dest) => self.send(src, dest, &kind, packet),
             // Whoever sent an injected line may not exist, and is answered all the same.
-            None if label.body.in_reply_to.is_some() => {}
+            None if packet.envelope().header.in_reply_to.is_some() => {}
             None => panic!(
-                "{} sent a message to {:?}, and nobody is called that here; {}; the message: {}",
+                "{} sent a message to {dest:?}, and nobody is called that here; {}; the message: {}",
                 self.network.name(src),
-                label.dest,
                 self.who_is_here(),
                 String::from_utf8_lossy(shared.line())
             ),
@@ -865,7 +869,7 @@ impl<S> Cluster<S> {
     fn serve(&mut self, address: Address, src: Address, packet: &Packet) {
         let Attached { service, rng, .. } =
             &mut self.services[address.index() - self.members.len()];
-        let body: Value = serde_json::from_str(body_of(packet)).expect("nodes write JSON");
+        let body: Value = serde_json::from_str(packet.envelope().body).expect("nodes write JSON");
         let (me, caller) = (self.network.name(address), self.network.name(src));
         if let Some(body) = service.answer(self.now, caller, &body, rng) {
             let kind = body["type"].as_str().unwrap_or_default();
@@ -889,13 +893,12 @@ impl<S> Cluster<S> {
     }
 
     fn take_answer(&mut self, address: Address, packet: &Packet) {
-        let header = packet.label().body;
-        let Some(msg_id) = header.in_reply_to.and_then(|number| number.as_u64()) else {
+        let Envelope { body, header, .. } = packet.envelope();
+        let Some(msg_id) = header.in_reply_to.and_then(|digits| digits.parse().ok()) else {
             return;
         };
-        let body = body_of(packet);
-        let result = match &*header.kind {
-            "error" => Err(received_error(body)),
+        let result = match header.kind.as_deref() {
+            Some("error") => Err(received_error(body)),
             _ => Ok(body.into()),
         };
         if address == self.starter {
@@ -942,9 +945,4 @@ impl<S> Drop for Cluster<S> {
             eprint!("{}", self.trace(TRACE));
         }
     }
-}
-
-fn body_of(packet: &Packet) -> &str {
-    let envelope = wire::read(packet.line()).expect("nodes write messages only");
-    envelope.body
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 const KEPT_BYTES: usize = 4 << 20;
 
 /// How many events are kept unless all are.
-const KEPT_EVENTS: usize = 10_000;
+const KEPT_EVENTS: usize = 1_000;
 
 /// The events of a cluster, oldest first; see [`Cluster::journal`](super::Cluster::journal).
 ///
@@ -31,7 +31,7 @@ const KEPT_EVENTS: usize = 10_000;
 /// ```
 ///
 /// Unless the cluster was made with [`record_all`](super::Builder::record_all), only the
-/// last events are kept, up to ten thousand of them and 4 MiB of lines.
+/// last events are kept, up to a thousand of them and 4 MiB of lines.
 #[derive(Clone, Copy)]
 pub struct Journal<'a> {
     pub(super) recorder: &'a Recorder,

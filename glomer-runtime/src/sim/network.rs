@@ -3,7 +3,7 @@
 use super::latency::{Latency, nanos};
 use crate::Rng;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,10 +116,13 @@ pub struct Network<T> {
     latency_rng: Rng,
     fault_rng: Rng,
     next_id: MessageId,
-    next_arrival: u64,
-    /// What is in flight, by the time at which it is due. The messages themselves stay in
-    /// `slots`, so that moving entries about in the heap stays cheap.
-    arrivals: BinaryHeap<Reverse<Arrival>>,
+    next_order: u64,
+    /// What is in flight and due not before what was sent before it, in this order: with a
+    /// constant latency, everything between servers.
+    in_order: VecDeque<Arrival>,
+    /// What else is in flight, by the time at which it is due.
+    overtaking: BinaryHeap<Reverse<Arrival>>,
+    /// The messages themselves, so that moving arrivals about stays cheap.
     slots: Vec<Option<InFlight<T>>>,
     free: Vec<u32>,
 }
@@ -165,8 +168,9 @@ impl<T> Network<T> {
             latency_rng: rng.fork(),
             fault_rng: rng.fork(),
             next_id: 0,
-            next_arrival: 0,
-            arrivals: BinaryHeap::new(),
+            next_order: 0,
+            in_order: VecDeque::new(),
+            overtaking: BinaryHeap::new(),
             slots: Vec::new(),
             free: Vec::new(),
         }
@@ -217,7 +221,7 @@ impl<T> Network<T> {
     /// How many messages are under way, counting duplicates, and counting lost ones until
     /// they would have arrived.
     pub fn in_flight(&self) -> usize {
-        self.arrivals.len()
+        self.in_order.len() + self.overtaking.len()
     }
 
     /// How many messages were sent so far: the [`MessageId`] of the next one.
@@ -227,18 +231,29 @@ impl<T> Network<T> {
 
     /// When the next message arrives; `None` when nothing is under way.
     pub fn next_due(&self) -> Option<Duration> {
-        let Reverse(arrival) = self.arrivals.peek()?;
+        let (arrival, _) = self.next_arrival()?;
         Some(Duration::from_nanos(arrival.due))
+    }
+
+    /// The next arrival, and whether it is one of those in order.
+    fn next_arrival(&self) -> Option<(&Arrival, bool)> {
+        let in_order = self.in_order.front().map(|arrival| (arrival, true));
+        let overtaking = self.overtaking.peek();
+        let overtaking = overtaking.map(|Reverse(arrival)| (arrival, false));
+        in_order.into_iter().chain(overtaking).min()
     }
 
     /// The next message that is due at `now` or before, in the order of their due times and,
     /// among equals, of sending. Call it until it gives `None`.
     pub fn poll(&mut self, now: Duration) -> Option<Event<T>> {
-        let Reverse(first) = self.arrivals.peek()?;
+        let (first, in_order) = self.next_arrival()?;
         if first.due > nanos(now) {
             return None;
         }
-        let Reverse(Arrival { due, slot, .. }) = self.arrivals.pop()?;
+        let Arrival { due, slot, .. } = match in_order {
+            true => self.in_order.pop_front()?,
+            false => self.overtaking.pop()?.0,
+        };
         let flight = self.slots[slot as usize].take()?;
         self.free.push(slot);
         let outcome = if flight.lost {
@@ -417,9 +432,13 @@ impl<T> Network<T> {
                 (self.slots.len() - 1) as u32
             }
         };
-        let order = self.next_arrival;
-        self.next_arrival += 1;
-        self.arrivals.push(Reverse(Arrival { due, order, slot }));
+        let order = self.next_order;
+        self.next_order += 1;
+        let arrival = Arrival { due, order, slot };
+        match self.in_order.back() {
+            Some(last) if last.due > due => self.overtaking.push(Reverse(arrival)),
+            _ => self.in_order.push_back(arrival),
+        }
     }
 }
 
