@@ -59,7 +59,7 @@ pub(crate) struct Lookup<Body = Query>(pub(crate) Body);
 #[cfg(feature = "search")]
 const _: () = {
     use ::glomer_runtime::__private;
-    impl __private::Message for Lookup<Query> {
+    impl<Body> __private::Message for Lookup<Body> {
         const TYPE: &'static str = "search";
         type Reply = <io::Result<Found> as __private::Outcome>::Reply;
     }

@@ -151,22 +151,18 @@ fn message_impl(handler: &Handler, message: &Message) -> TokenStream {
         Output::Value(ty) | Output::Result(ty, _) => quote!(#ty),
         Output::Alias(ty) => quote!(<#ty as __private::Outcome>::Reply),
     };
-    let message = message_type(message);
+    let name = &message.name;
+    let (generics, message) = match &message.body {
+        Body::Fields(_) => (TokenStream::new(), quote!(#name)),
+        // To be sent, a body only has to look like what the handler reads.
+        Body::Whole(_) => (quote!(<Body>), quote!(#name<Body>)),
+    };
     quote! {
-        impl __private::Message for #message {
+        impl #generics __private::Message for #message {
             const TYPE: &'static str = #wire_type;
             #reply_field
             type Reply = #reply;
         }
-    }
-}
-
-/// The message as a type: `Broadcast`, or `Search<Query>`.
-fn message_type(message: &Message) -> TokenStream {
-    let name = &message.name;
-    match &message.body {
-        Body::Fields(_) => quote!(#name),
-        Body::Whole(ty) => quote!(#name<#ty>),
     }
 }
 
@@ -176,10 +172,11 @@ fn handler_const(handler: &Handler, message: &Message) -> TokenStream {
     } = handler;
     let state = &callee.state;
     let name = callee.name.unraw().to_string();
+    let message_name = &message.name;
     let message_type = match &message.body {
-        Body::Fields(_) => message_type(message),
+        Body::Fields(_) => quote!(#message_name),
         // What it lacks is what the type of the body lacks.
-        Body::Whole(ty) => placed_at(ty, message_type(message)),
+        Body::Whole(ty) => placed_at(ty, quote!(#message_name<#ty>)),
     };
     let types = match &handler.output {
         Output::Value(reply) => quote!(reply::<#message_type, #reply>),
