@@ -35,6 +35,8 @@ const TIME_EVERY: usize = 5;
 /// About the width of a letter in a label.
 const LETTER: f64 = 5.7;
 const LONGEST_LABEL: usize = 56;
+/// The cosine of the angle from which on a line is too steep for a label.
+const STEEPEST: f64 = 0.5;
 
 const STYLE: &str = "
 .lamport { color-scheme: light dark; font: 11px system-ui, 'Helvetica Neue', Arial, sans-serif; }
@@ -179,7 +181,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
                 }
             }
             @for (step, event) in events.iter().enumerate().step_by(TIME_EVERY) {
-                text.time x=(GUTTER - 16.0) y=(y(step) + 4.0) { (duration(event.time)) }
+                text.time x=(GUTTER - 16.0) y=(y(step) + 4.0) { (moment(event.time)) }
             }
             @for arrow in &arrows { (draw(arrow, &events, &place, bottom)) }
             @if events.is_empty() {
@@ -309,6 +311,16 @@ fn y(step: usize) -> f64 {
     TOP + STEP * step as f64
 }
 
+/// A moment in ns, fine enough to tell a step from the next.
+fn moment(ns: i64) -> String {
+    let ms = ns as f64 / 1e6;
+    if ms.abs() < 1000.0 {
+        format!("{ms:.2} ms")
+    } else {
+        format!("{:.4} s", ms / 1000.0)
+    }
+}
+
 /// The shading of a fault over the events that fall into it.
 fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
     let first = events.partition_point(|event| event.time < fault.start);
@@ -320,7 +332,7 @@ fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
     html! {
         @if first < past {
             rect.fault x="0" y=(top) width=(width) height=(bottom - top) {
-                title { (printable(fault.kind)) " from " (duration(fault.start)) }
+                title { (printable(fault.kind)) " from " (moment(fault.start)) }
             }
             text.fault-name x=(width - 6.0) y=(top + 13.0) { (printable(fault.kind)) }
         }
@@ -364,7 +376,7 @@ fn draw(
         g class={ "message " (class) (fate_class) } {
             title {
                 (printable(&message.src)) " → " (printable(&message.dest))
-                ", sent at " (duration(message.time)) ", " (fate)
+                ", sent at " (moment(message.time)) ", " (fate)
                 @if let Some(ended) = ended { " " (duration(ended - message.time)) " later" }
                 "\n" (printable(&message.body))
             }
@@ -420,11 +432,13 @@ fn path(from: Point, to: Point, end: End, to_self: bool) -> String {
     format!("M{:.1} {:.1}{line}{tip}", from.0, from.1)
 }
 
-/// What the message says, as far as it fits along the line.
+/// What the message says, as far as it fits along the line. The lines of messages
+/// that are sent one after the other are too close for text when they are steep.
 fn label(from: Point, to: Point, body: &Body) -> Markup {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let room = ((dx.hypot(dy) - 26.0) / LETTER).max(0.0) as usize;
-    if dx == 0.0 || room < body.kind.chars().count() {
+    let length = dx.hypot(dy);
+    let room = ((length - 26.0) / LETTER).max(0.0) as usize;
+    if dx.abs() / length < STEEPEST || room < body.kind.chars().count() {
         return html! {};
     }
     let mut text = body.kind.clone();

@@ -1,6 +1,6 @@
 //! `latency.svg`: how long each operation took, over time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 
 use plotters::prelude::*;
@@ -10,10 +10,12 @@ use super::operations::{Operation, Outcome, functions, quantile};
 use super::plot::{Canvas, Drawn, Frame, LINES, Sign, color, line_sign, seconds, trim};
 
 const QUANTILES: [(f64, &str); 2] = [(0.5, "median"), (0.99, "p99")];
-/// The windows of the quantile lines, over the whole time axis: at most so many,
-/// and fewer when they would hold too little to tell a quantile from.
-const MOST_WINDOWS: usize = 40;
-const PER_WINDOW: usize = 15;
+/// A point of a quantile's line sums up so many operations that followed each
+/// other, or more where there would be more points than these.
+const PER_POINT: usize = 15;
+const MOST_POINTS: usize = 60;
+/// A pause of this share of the time axis breaks the line.
+const PAUSE: f64 = 0.06;
 /// Points that would cover each other are drawn once, on this grid, so that a
 /// picture of a million operations stays small and shows every outlier.
 const GRID: (f64, f64) = (430.0, 75.0);
@@ -25,23 +27,7 @@ pub(super) fn svg(
     until: f64,
 ) -> io::Result<String> {
     let latencies: Vec<f64> = operations.iter().filter_map(latency_ms).collect();
-    // Whole decades, and a little more: rounding must not cut off the outer ones.
-    let low = 10f64.powf(
-        latencies
-            .iter()
-            .copied()
-            .fold(1.0, f64::min)
-            .log10()
-            .floor(),
-    );
-    let high = 10f64.powf(
-        latencies
-            .iter()
-            .copied()
-            .fold(10.0, f64::max)
-            .log10()
-            .ceil(),
-    );
+    let (low, high) = scale(&latencies);
     let marks: Vec<_> = Outcome::ALL
         .map(|outcome| move |area: &Canvas<'_>, at| mark_sign(area, at, outcome))
         .into();
@@ -105,23 +91,20 @@ pub(super) fn svg(
                 )?,
             };
         }
-        let across = (own().count() / PER_WINDOW).clamp(1, MOST_WINDOWS) as f64;
-        let mut windows: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-        for operation in own() {
-            if let Some(latency) = operation.latency() {
-                let window = (seconds(operation.invocation.time) / until * across) as i64;
-                windows.entry(window).or_default().push(latency);
+        let completed: Vec<(f64, i64)> = own()
+            .filter_map(|o| Some((seconds(o.invocation.time), o.latency()?)))
+            .collect();
+        let per_point = PER_POINT.max(completed.len() / MOST_POINTS);
+        let pauses = |a: &(f64, i64), b: &(f64, i64)| b.0 - a.0 > PAUSE * until;
+        for busy in completed.chunk_by(|a, b| !pauses(a, b)) {
+            // A burst between two pauses, such as the final reads, is no line.
+            if !pauses(&busy[0], &busy[busy.len() - 1]) {
+                continue;
             }
-        }
-        windows
-            .values_mut()
-            .for_each(|latencies| latencies.sort_unstable());
-        for ((q, _), line) in QUANTILES.into_iter().zip(LINES) {
-            // A window without operations breaks the line.
-            for run in runs(&windows) {
-                let points = run.into_iter().filter_map(|(window, latencies)| {
-                    let at = (window as f64 + 0.5) / across * until;
-                    Some((at, ms(quantile(latencies, q)?).max(low)))
+            let summed: Vec<(f64, Vec<i64>)> = busy.chunks(per_point).filter_map(sum_up).collect();
+            for ((q, _), line) in QUANTILES.into_iter().zip(LINES) {
+                let points = (summed.iter()).filter_map(|(at, latencies)| {
+                    Some((*at, ms(quantile(latencies, q)?).max(low)))
                 });
                 chart.draw_series(LineSeries::new(points, line.mix(0.8).stroke_width(1)))?;
             }
@@ -130,18 +113,39 @@ pub(super) fn svg(
     })
 }
 
-/// Windows that follow each other without a gap.
-fn runs(windows: &BTreeMap<i64, Vec<i64>>) -> Vec<Vec<(i64, &[i64])>> {
-    let mut runs: Vec<Vec<(i64, &[i64])>> = Vec::new();
-    for (&window, latencies) in windows {
-        match runs.last_mut() {
-            Some(run) if run.last().is_some_and(|(last, _)| last + 1 == window) => {
-                run.push((window, latencies));
-            }
-            _ => runs.push(vec![(window, latencies)]),
-        }
+/// The two ends of the scale for some latencies: 1, 2 or 5 times a power of ten,
+/// and far enough from each other for the powers between them to tell the scale.
+fn scale(latencies: &[f64]) -> (f64, f64) {
+    let least = latencies.iter().copied().reduce(f64::min).unwrap_or(1.0) * 0.9;
+    let most = latencies.iter().copied().reduce(f64::max).unwrap_or(10.0) * 1.1;
+    let round = |figure: f64| {
+        let power = 10f64.powf(figure.log10().floor());
+        [power, 2.0 * power, 5.0 * power, 10.0 * power]
+    };
+    let low = round(least)
+        .into_iter()
+        .rfind(|step| *step <= least)
+        .unwrap_or(least);
+    let high = round(most)
+        .into_iter()
+        .find(|step| *step >= most)
+        .unwrap_or(most);
+    if high / low >= 100.0 {
+        return (low, high);
     }
-    runs
+    // Rounding must not cut off the outer powers.
+    let [power, ..] = round(low);
+    let [.., next] = round(high * 0.99);
+    (power * 0.99, next * 1.01)
+}
+
+/// The middle of some operations and their latencies in order, unless they are
+/// too few to tell a quantile from.
+fn sum_up(operations: &[(f64, i64)]) -> Option<(f64, Vec<i64>)> {
+    let (first, last) = (operations.first()?, operations.last()?);
+    let mut latencies: Vec<i64> = operations.iter().map(|(_, latency)| *latency).collect();
+    latencies.sort_unstable();
+    (latencies.len() >= PER_POINT / 2).then_some(((first.0 + last.0) / 2.0, latencies))
 }
 
 fn mark_sign(area: &Canvas<'_>, at: (i32, i32), outcome: Outcome) -> Drawn {

@@ -5,6 +5,7 @@ mod edn_view;
 mod faults;
 mod lamport;
 mod latency;
+mod meaning;
 mod operations;
 mod page;
 mod plot;

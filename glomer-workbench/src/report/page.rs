@@ -10,6 +10,7 @@ use super::Input;
 use super::edn_view;
 use super::faults::Fault;
 use super::lamport::Diagram;
+use super::meaning::meaning;
 use super::operations::{Operation, Outcome, functions, quantile};
 use super::text::{count, duration, printable, shorten};
 use crate::edn::Edn;
@@ -242,15 +243,42 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
         Edn::Map(entries) => !entries.is_empty(),
         _ => true,
     };
+    let facts = || entries.iter().filter(|(_, value)| telling(value));
     doubts.push(html! {
         p { code { (path.join(" ")) } " is not valid:" }
         dl.facts {
-            @for (key, value) in entries.iter().filter(|(_, value)| telling(value)) {
+            @for (key, value) in facts() {
                 dt { (key) }
                 dd { (printable(&shorten(&value.to_string(), LONGEST_CELL))) }
             }
         }
+        ul.meanings {
+            @for name in names(facts()) {
+                @if let Some(meaning) = meaning(name) { li { b { (name) } ": " (meaning) "." } }
+            }
+        }
     });
+}
+
+/// The names in a part of the results: its keys, and the anomalies it lists.
+fn names<'a>(facts: impl Iterator<Item = &'a (Edn, Edn)>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for (key, value) in facts {
+        let listed = value
+            .as_seq()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|item| match item {
+                Edn::Keyword(name) => Some(name.as_str()),
+                _ => None,
+            });
+        for name in key.name().into_iter().chain(listed) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 fn tiles(run: &Input<'_>, shown: &Shown<'_>) -> Markup {

@@ -166,12 +166,14 @@ impl Frame<'_> {
             .x_label_formatter(&|seconds| trim(*seconds))
             .draw()?;
         let kinds = self.kinds();
+        // All kinds together are no darker than one alone.
+        let shade = 0.15 / kinds.len().max(1) as f64;
         for fault in self.faults {
             let (start, stop) = self.span(fault);
             let hue = hue(&kinds, fault.kind);
             chart.draw_series([Rectangle::new(
                 [(start, low), (stop, high)],
-                hue.mix(0.14).filled(),
+                hue.mix(shade).filled(),
             )])?;
         }
         let style = TextStyle::from(("sans-serif", 16, FontStyle::Bold).into_font()).color(&INK);

@@ -107,7 +107,7 @@ fn a_message_is_an_arrow_from_its_sending_to_its_receipt() {
 
     let ways = [
         ("c10 → n0", ["c10", "n0"], "message client"),
-        ("n0 → n1, sent at 1.002 s", ["n0", "n1"], "message server"),
+        ("n0 → n1, sent at 1.0020 s", ["n0", "n1"], "message server"),
         ("n1 → lin-kv", ["n1", "lin-kv"], "message server"),
         ("lin-kv → n1", ["lin-kv", "n1"], "message error"),
     ];
@@ -144,7 +144,7 @@ fn a_lost_message_ends_broken_before_its_destination() {
     );
     // Four more points: the two strokes of a cross.
     assert_eq!(lost.path.len(), 2 * (2 + 4));
-    let received = arrow(&arrows, "sent at 1.002 s");
+    let received = arrow(&arrows, "sent at 1.0020 s");
     assert_eq!(
         received.path.len(),
         2 * (2 + 3),
@@ -237,7 +237,7 @@ fn labels_say_what_there_is_room_for() {
         None,
         "the type alone is longer than the arrow"
     );
-    assert_eq!(label("sent at 44.0 ms"), Some("error not now"));
+    assert_eq!(label("sent at 44.00 ms"), Some("error not now"));
 }
 
 #[test]

@@ -48,6 +48,36 @@ fn the_verdict_and_its_reasons_come_first() {
         ],
         "nothing that is 0 or true"
     );
+    assert_eq!(
+        texts(&page, ".meanings b"),
+        ["lost", "stable-latencies"],
+        "what needs to be told"
+    );
+}
+
+#[test]
+fn a_reason_is_told_where_it_stands_and_its_anomalies_by_name() {
+    let page = page(&Report::with(|parts| {
+        parts.results = "{:stats {:valid? true, :by-f {:crash {:valid? false, :count 5}}},
+            :workload {:valid? false, :results {3 {:valid? false, :op {:f :read}},
+                                                4 {:valid? true, :op {:f :read}}}},
+            :txn {:valid? false, :anomaly-types (:G1a :G-single-item-realtime)},
+            :valid? false}"
+            .to_string();
+    }));
+    assert_eq!(
+        texts(&page, ".problem p"),
+        [":workload :results 3 is not valid:", ":txn is not valid:"],
+        "neither the valid, nor what is within it, nor what a part of it says already"
+    );
+    assert_eq!(
+        texts(&page, ".meanings li"),
+        [
+            "G1a: a read saw the write of a transaction that failed (aborted read).",
+            "G-single-item-realtime: transactions form a circle through one read of what was \
+             since overwritten (read skew), given that one ended before another began.",
+        ]
+    );
 }
 
 #[test]
@@ -134,14 +164,14 @@ fn nothing_is_loaded_and_nothing_foreign_is_markup() {
         parts.log = "</pre><script>document.title = 'owned'</script>\n".to_string();
         let value = r#""</td><script>document.title = 'owned'</script>""#;
         parts.history = format!(
-            "{{:time 1, :type :invoke, :process 0, :f :<b>, :value {value}}}
+            "{{:time 1, :type :invoke, :process 0, :f :<u>, :value {value}}}
              {{:time 2, :type :info, :process :nemesis, :f :start-<i>, :value {value}}}"
         );
         parts.results = format!("{{:valid? false, :workload {{:valid? false, :lost [{value}]}}}}");
     });
     let page = page(&report);
     assert_eq!(all(&page, "script").len(), 1, "only the page's own");
-    assert!(all(&page, "b, i, td script").is_empty());
+    assert!(all(&page, "u, i, td script").is_empty());
     let loading = all(&page, "[src], link, img, iframe, object, form[action]");
     assert!(loading.is_empty(), "{loading:?}");
     for link in all(&page, "a") {
