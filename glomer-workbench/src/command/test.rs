@@ -460,7 +460,10 @@ fn one_run(
     if number == 0 || ending != Ending::Valid {
         writeln!(out, "{}\n\n", results.pretty(80))?;
     }
-    writeln!(out, "{}", closing_line(Validity::of(&results)))?;
+    match ending {
+        Ending::Broken => writeln!(out, "The run could not be completed.")?,
+        _ => writeln!(out, "{}", closing_line(Validity::of(&results)))?,
+    }
     let page = dir.path().join("index.html");
     progress.say(&format!(
         "{} shows all of it; --seed {seed} repeats it",

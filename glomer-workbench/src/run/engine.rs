@@ -40,6 +40,8 @@ const NEMESIS_DUPLICATE: f64 = 0.5;
 const SLOW_FACTOR: f64 = 10.0;
 /// The latency of a slow network whose messages otherwise take no time.
 const SLOW_LATENCY: Duration = Duration::from_millis(100);
+/// How many wrong answers are told of while the run goes on; the history has all of them.
+const WARNINGS: usize = 5;
 /// How many bytes of messages may be under way.
 const IN_FLIGHT_LIMIT: usize = 2 << 30;
 
@@ -99,8 +101,10 @@ pub enum Action {
     Pause(usize),
     /// Let a node's process go on.
     Resume(usize),
-    /// Show this line to the user.
+    /// Show this line, which the user asked for.
     Log(String),
+    /// Show this line, which the user should know of.
+    Warn(String),
 }
 
 /// Where a run stands, for a progress display.
@@ -205,6 +209,8 @@ pub struct Engine {
     journal: Journal,
     /// Bytes of messages under way.
     in_flight: usize,
+    /// How many wrong answers were told of.
+    warnings: usize,
     status: Status,
     problem: Option<Problem>,
     actions: Vec<Action>,
@@ -268,6 +274,7 @@ impl Engine {
             history: History::default(),
             journal: Journal::default(),
             in_flight: 0,
+            warnings: 0,
             status: Status::default(),
             problem: None,
             actions: Vec::new(),
@@ -667,11 +674,15 @@ impl Engine {
             return;
         };
         if let Err(problem) = reply.check(&body) {
+            let answer = excerpt(Value::Object(body).to_string().as_bytes());
+            let node = &self.names[thread % self.nodes.len()];
+            if self.warnings < WARNINGS {
+                self.warnings += 1;
+                let text = format!("{node} answered {} with {answer}, but {problem}", op.f);
+                self.actions.push(Action::Warn(text));
+            }
             self.under_way[thread] = Some(UnderWay { op, reply });
-            let text = format!(
-                "{problem}, but it is {}",
-                excerpt(Value::Object(body).to_string().as_bytes())
-            );
+            let text = format!("{problem}, and the answer is {answer}");
             return self.gave_up(now, thread, &Failure::Malformed(text));
         }
         let client = self.thread_clients[thread].as_mut();

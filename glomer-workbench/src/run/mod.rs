@@ -217,6 +217,7 @@ impl Driver<'_> {
                 Action::Pause(node) => self.signal(node, Signal::SIGSTOP),
                 Action::Resume(node) => self.signal(node, Signal::SIGCONT),
                 Action::Log(line) => self.progress.insist(&line),
+                Action::Warn(text) => self.progress.insist(&text),
             }
         }
     }
@@ -299,8 +300,7 @@ impl Driver<'_> {
         closed.retain(|(node, since)| {
             let alive = self.processes[*node].is_some();
             if alive && since.elapsed() > CLOSED_LIMIT {
-                let status = "it closed its standard output and runs on".to_owned();
-                self.engine.failed(*node, ProblemKind::Crashed { status });
+                self.engine.failed(*node, ProblemKind::ClosedOutput);
             }
             alive
         });

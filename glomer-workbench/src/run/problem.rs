@@ -48,6 +48,8 @@ pub enum ProblemKind {
         /// How: its exit code or signal.
         status: String,
     },
+    /// The process closed its standard output and runs on.
+    ClosedOutput,
     /// The process could not be started.
     NotStarted {
         /// What the system said.
@@ -113,6 +115,7 @@ impl Problem {
             | ProblemKind::Stranger { .. }
             | ProblemKind::LineTooLong { .. } => true,
             ProblemKind::Crashed { .. }
+            | ProblemKind::ClosedOutput
             | ProblemKind::NotStarted { .. }
             | ProblemKind::NoInit { .. }
             | ProblemKind::InitFailed { .. }
@@ -160,6 +163,7 @@ impl Problem {
                 format!("{node} wrote more than {limit} bytes without a line break")
             }
             ProblemKind::Crashed { status } => format!("{node} ended by itself: {status}"),
+            ProblemKind::ClosedOutput => format!("{node} closed its standard output and runs on"),
             ProblemKind::NotStarted { error } => format!("{node} could not be started: {error}"),
             ProblemKind::NoInit { after } => {
                 format!("{node} did not answer its init message within {after:?}")
@@ -214,6 +218,7 @@ impl ProblemKind {
             ProblemKind::Stranger { .. } => "unknown-name",
             ProblemKind::LineTooLong { .. } => "line-too-long",
             ProblemKind::Crashed { .. } => "node-crashed",
+            ProblemKind::ClosedOutput => "output-closed",
             ProblemKind::NotStarted { .. } => "node-not-started",
             ProblemKind::NoInit { .. } => "init-not-answered",
             ProblemKind::InitFailed { .. } => "init-failed",

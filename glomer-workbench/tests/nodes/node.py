@@ -12,14 +12,17 @@ class Node:
 
     def __init__(self):
         self.id = None
+        self.nodes = []
         self.peers = []
         self.handlers = {"init": self._init}
         self.ticks = []
         self.last_id = 0
+        self.calls = {}
 
     def _init(self, message):
         self.id = message["body"]["node_id"]
-        self.peers = [n for n in message["body"]["node_ids"] if n != self.id]
+        self.nodes = message["body"]["node_ids"]
+        self.peers = [n for n in self.nodes if n != self.id]
         return {"type": "init_ok"}
 
     def on(self, kind):
@@ -51,6 +54,34 @@ class Node:
     def error(self, code, text):
         return {"type": "error", "code": code, "text": text}
 
+    def call(self, dest, body, callback):
+        """Sends a request; the callback gets the answer's body."""
+        self.last_id += 1
+        self.calls[self.last_id] = callback
+        self.send(dest, {**body, "msg_id": self.last_id})
+
+    def forward(self, message, dest):
+        """Lets someone else answer a request."""
+
+        def pass_on(answer):
+            answer = {k: v for k, v in answer.items() if k not in ("msg_id", "in_reply_to")}
+            self.reply(message, answer)
+
+        body = {k: v for k, v in message["body"].items() if k != "msg_id"}
+        self.call(dest, body, pass_on)
+
+    def handle(self, message):
+        body = message["body"]
+        if "in_reply_to" in body:
+            callback = self.calls.pop(body["in_reply_to"], None)
+            if callback:
+                callback(body)
+            return
+        handler = self.handlers.get(body["type"])
+        answer = handler(message) if handler else None
+        if answer is not None and "msg_id" in body:
+            self.reply(message, answer)
+
     def run(self):
         lines = queue.Queue()
 
@@ -65,11 +96,7 @@ class Node:
                 line = lines.get(timeout=min([t[0] for t in self.ticks], default=None))
                 if line is None:
                     return
-                message = json.loads(line)
-                handler = self.handlers.get(message["body"]["type"])
-                answer = handler(message) if handler else None
-                if answer is not None and "msg_id" in message["body"]:
-                    self.reply(message, answer)
+                self.handle(json.loads(line))
             except queue.Empty:
                 pass
             now = time.monotonic()

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Identifiers from a name and a count. With the argument `dup`, every tenth comes twice."""
+import sys
+
+from node import node
+
+dup = "dup" in sys.argv
+count = 0
+
+
+@node.on("generate")
+def generate(_):
+    global count
+    count += 1
+    number = count - 1 if dup and count % 10 == 0 else count
+    return {"type": "generate_ok", "id": f"{node.id}-{number}"}
+
+
+node.run()
