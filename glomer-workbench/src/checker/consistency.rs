@@ -50,7 +50,9 @@ impl fmt::Display for ConsistencyModel {
 impl FromStr for ConsistencyModel {
     type Err = String;
 
+    /// Takes blanks around the name, which Maelstrom demands between names and commas.
     fn from_str(name: &str) -> Result<Self, String> {
+        let name = name.trim();
         let plain = ADYAS_NAMES
             .iter()
             .find(|(adyas, _)| *adyas == name)

@@ -65,7 +65,7 @@ pub struct Args {
     #[arg(long, value_name = "TYPE", default_value = "constant")]
     pub latency_dist: LatencyDist,
 
-    /// Faults to inject, separated by commas
+    /// Faults to inject, separated by commas: partition, kill, pause, loss, duplicate, slow
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
     pub nemesis: Vec<Fault>,
 
@@ -88,7 +88,7 @@ pub struct Args {
         value_delimiter = ',',
         default_value = "strict-serializable"
     )]
-    pub consistency_models: Vec<Trimmed<ConsistencyModel>>,
+    pub consistency_models: Vec<ConsistencyModel>,
 
     /// How many keys transactions choose from at a time
     #[arg(long, value_name = "INT", value_parser = positive::<usize>)]
@@ -194,18 +194,6 @@ impl FromStr for Concurrency {
     }
 }
 
-/// A value whose text may have blanks around it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trimmed<T>(pub T);
-
-impl<T: FromStr> FromStr for Trimmed<T> {
-    type Err = T::Err;
-
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        text.trim().parse().map(Trimmed)
-    }
-}
-
 fn positive<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number >= T::from(1));
     number.ok_or_else(|| "must be an integer above 0".to_owned())
@@ -291,12 +279,11 @@ impl Args {
     }
 
     fn expectations(&self, seed: u64) -> Expectations {
-        let models = self.consistency_models.iter().map(|model| model.0);
         Expectations {
             workload: self.workload,
             availability: self.availability,
             check: CheckOptions {
-                consistency_models: models.collect(),
+                consistency_models: self.consistency_models.clone(),
             },
             seed,
         }
@@ -334,7 +321,7 @@ impl Args {
                 let models = self
                     .consistency_models
                     .iter()
-                    .map(|model| model.0.to_string());
+                    .map(|model| model.to_string());
                 let models: Vec<String> = models.collect();
                 options.push(("consistency-models", models.join(", ")));
             }
@@ -458,7 +445,7 @@ fn one_run(
     }
     // Of many runs, those that went well are told in one line.
     if number == 0 || ending != Ending::Valid {
-        writeln!(out, "{}\n\n", results.pretty(80))?;
+        writeln!(out, "{}\n\n", results.pretty(Edn::RESULTS_WIDTH))?;
     }
     match ending {
         Ending::Broken => writeln!(out, "The run could not be completed.")?,
@@ -484,7 +471,7 @@ fn keep(
     let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
     let jsonl = run.history.to_jsonl().map_err(io::Error::other)?;
     let files = [
-        ("results.edn", results.pretty(80)),
+        ("results.edn", results.pretty(Edn::RESULTS_WIDTH)),
         ("results.json", json),
         ("history.edn", run.history.to_edn()),
         ("history.jsonl", jsonl),

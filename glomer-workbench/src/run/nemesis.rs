@@ -5,6 +5,7 @@
 //! `--nemesis-interval`; faults have schedules of their own and overlap, except that `kill`
 //! and `pause` share one.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
@@ -14,7 +15,7 @@ use super::pace::Pace;
 use crate::edn::Edn;
 
 /// A kind of fault, as `--nemesis` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// Nodes stop hearing each other.
     Partition,
@@ -31,6 +32,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// All of them.
+    pub const ALL: [Fault; 6] = [
+        Fault::Partition,
+        Fault::Kill,
+        Fault::Pause,
+        Fault::Loss,
+        Fault::Duplicate,
+        Fault::Slow,
+    ];
+
     /// The operations that begin and end this fault.
     pub fn functions(self) -> (&'static str, &'static str) {
         match self {
@@ -53,6 +64,18 @@ impl Fault {
             Fault::Duplicate => "duplicate",
             Fault::Slow => "slow",
         }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    /// Takes blanks around the name, as Maelstrom does.
+    fn from_str(text: &str) -> Result<Fault, String> {
+        let named = Fault::ALL
+            .into_iter()
+            .find(|fault| fault.name() == text.trim());
+        named.ok_or_else(|| format!("must be one of {}", Fault::ALL.map(Fault::name).join(", ")))
     }
 }
 
