@@ -152,8 +152,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
 }
 
 pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
-    let events = window(journal);
-    let total = total(journal);
+    let (events, total) = window(journal);
     let all = events.len() == total;
     let names = columns(&events);
     let pitch = (COLUMNS / names.len().max(1) as f64).clamp(NARROWEST, WIDEST);
@@ -210,38 +209,34 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
     }
 }
 
-/// The events to draw. Like Maelstrom's, the diagram leaves out the `init` of
-/// each node, and the answer to it.
-fn window(journal: &Journal) -> Vec<&NetEvent> {
-    let mut bytes = 0;
-    (journal.events().iter())
-        .filter(|event| !is_init(event))
-        .take_while(|event| {
-            bytes += if event.kind == EventKind::Send {
-                event.body.len()
-            } else {
-                0
-            };
-            bytes <= MAX_BYTES
-        })
-        .collect()
-}
-
-/// How many events there were that a diagram without bounds would show.
-fn total(journal: &Journal) -> usize {
+/// The events to draw, and how many there would be without a bound. Like
+/// Maelstrom's, the diagram leaves out the `init` of each node and the answer to
+/// it, unless the run came no further.
+fn window(journal: &Journal) -> (Vec<&NetEvent>, usize) {
     let counts = [journal.clients(), journal.servers()];
-    let all: u64 = counts
+    let total: u64 = counts
         .iter()
         .map(|counts| counts.sent + counts.received)
         .sum();
-    let init = journal
-        .events()
-        .iter()
-        .filter(|event| is_init(event))
-        .count();
-    usize::try_from(all + journal.dropped())
-        .unwrap_or(usize::MAX)
-        .saturating_sub(init)
+    let mut total = usize::try_from(total + journal.dropped()).unwrap_or(usize::MAX);
+    let mut events: Vec<&NetEvent> = journal.events().iter().collect();
+    let init = events.iter().filter(|event| is_init(event)).count();
+    if init < events.len() {
+        events.retain(|event| !is_init(event));
+        total -= init;
+    }
+    let mut bytes = 0;
+    let fit = events.iter().take_while(|event| {
+        bytes += if event.kind == EventKind::Send {
+            event.body.len()
+        } else {
+            0
+        };
+        bytes <= MAX_BYTES
+    });
+    let drawn = fit.count();
+    events.truncate(drawn);
+    (events, total)
 }
 
 fn is_init(event: &NetEvent) -> bool {

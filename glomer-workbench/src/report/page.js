@@ -1,8 +1,8 @@
 "use strict";
 // The history's filter. What it is set to stands in the address, so that a
 // filtered view can be linked to: index.html#history?f=read&outcome=fail
-{
-  const form = document.querySelector(".filter");
+const form = document.querySelector(".filter");
+if (form) {
   const output = form.querySelector("output");
   const rows = [...document.querySelectorAll("#history tbody tr")];
   const texts = rows.map((row) => row.textContent.toLowerCase());

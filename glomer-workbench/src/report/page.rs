@@ -112,9 +112,13 @@ impl Verdict {
     }
 }
 
+/// The closing line of a run with a problem, whatever its results say.
+const CUT_SHORT: &str = "The run was cut short.";
+
 /// The page.
 pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
     let verdict = Verdict::of(run.results);
+    let sections = sections(run, shown);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -132,22 +136,23 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
                 header class=(verdict.name()) {
                     p.brand { "glomer test" }
                     h1 { (run.workload) " " span.badge { (verdict.name()) } }
-                    p.closing { (verdict.closing()) }
-                    (contents(shown))
+                    p.closing { (if run.problem.is_some() { CUT_SHORT } else { verdict.closing() }) }
+                    nav {
+                        a href="#overview" { "Overview" }
+                        @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
+                    }
                 }
                 main {
                     (overview(run, shown, verdict))
-                    (figure("latency", "Latency", "latency.svg", html! {
-                        div.scroll { div.plot { (PreEscaped(shown.latency)) } }
-                    }))
-                    (figure("rate", "Rate", "rate.svg", html! {
-                        div.scroll { div.plot { (PreEscaped(shown.rate)) } }
-                    }))
-                    @if !shown.faults.is_empty() { (faults(shown.faults)) }
-                    (messages(shown.diagram))
-                    (figure("results", "Results", "results.edn", edn_view::view(run.results)))
-                    (history(run, shown.operations))
-                    (logs(shown.logs))
+                    @for section in &sections {
+                        section id=(section.id) {
+                            div.title {
+                                h2 { (section.title) }
+                                @if let Some(file) = section.file { a href=(file) { (file) } }
+                            }
+                            (section.content)
+                        }
+                    }
                 }
                 footer {
                     p {
@@ -162,28 +167,63 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
     page.into_string()
 }
 
-fn contents(shown: &Shown<'_>) -> Markup {
-    html! {
-        nav {
-            a href="#overview" { "Overview" }
-            a href="#latency" { "Latency" }
-            a href="#rate" { "Rate" }
-            @if !shown.faults.is_empty() { a href="#faults" { "Faults" } }
-            a href="#messages" { "Messages" }
-            a href="#results" { "Results" }
-            a href="#history" { "History" }
-            a href="#logs" { "Node logs" }
-        }
-    }
+/// A part of the page with a heading, and the file that has the whole of it.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    file: Option<&'static str>,
+    content: Markup,
 }
 
-fn figure(id: &str, title: &str, file: &str, content: Markup) -> Markup {
-    html! {
-        section id=(id) {
-            div.title { h2 { (title) } a href=(file) { (file) } }
-            (content)
-        }
+/// The sections of the run that have anything to show.
+fn sections(run: &Input<'_>, shown: &Shown<'_>) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let mut add = |id, title, file, content| {
+        sections.push(Section {
+            id,
+            title,
+            file,
+            content,
+        })
+    };
+    if !shown.operations.is_empty() {
+        add(
+            "latency",
+            "Latency",
+            Some("latency.svg"),
+            plot(shown.latency),
+        );
+        add("rate", "Rate", Some("rate.svg"), plot(shown.rate));
     }
+    if !shown.faults.is_empty() {
+        add("faults", "Faults", None, faults(shown.faults));
+    }
+    add(
+        "messages",
+        "Messages",
+        Some("messages.svg"),
+        messages(shown.diagram),
+    );
+    add(
+        "results",
+        "Results",
+        Some("results.edn"),
+        edn_view::view(run.results),
+    );
+    if !run.history.0.is_empty() {
+        add(
+            "history",
+            "History",
+            Some("history.edn"),
+            history(run, shown.operations),
+        );
+    }
+    add("logs", "Node logs", None, logs(shown.logs));
+    sections
+}
+
+fn plot(svg: &str) -> Markup {
+    html! { div.scroll { div.plot { (PreEscaped(svg)) } } }
 }
 
 fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
@@ -204,7 +244,7 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
                 }
             }
             (tiles(run, shown))
-            (by_function(shown.operations))
+            @if !shown.operations.is_empty() { (by_function(shown.operations)) }
             h2 { "Run it again" }
             pre.replay { code { (run.replay) } }
             h2 { "Options" }
@@ -373,19 +413,16 @@ fn by_function(operations: &[Operation<'_>]) -> Markup {
 
 fn faults(faults: &[Fault<'_>]) -> Markup {
     html! {
-        section #faults {
-            div.title { h2 { "Faults" } }
-            div.scroll {
-                table {
-                    thead { tr { th { "fault" } th.figure { "from" } th.figure { "to" } th { "what" } } }
-                    tbody {
-                        @for fault in faults {
-                            tr {
-                                th { (fault.kind) }
-                                td.figure { (duration(fault.start)) }
-                                td.figure { (fault.stop.map_or("the end".to_string(), duration)) }
-                                td.value { (cell(fault.detail)) }
-                            }
+        div.scroll {
+            table {
+                thead { tr { th { "fault" } th.figure { "from" } th.figure { "to" } th { "what" } } }
+                tbody {
+                    @for fault in faults {
+                        tr {
+                            th { (fault.kind) }
+                            td.figure { (duration(fault.start)) }
+                            td.figure { (fault.stop.map_or("the end".to_string(), duration)) }
+                            td.value { (cell(fault.detail)) }
                         }
                     }
                 }
@@ -396,25 +433,22 @@ fn faults(faults: &[Fault<'_>]) -> Markup {
 
 fn messages(diagram: &Diagram) -> Markup {
     html! {
-        section #messages {
-            div.title { h2 { "Messages" } a href="messages.svg" { "messages.svg" } }
-            p.note {
-                "Time flows down. "
-                span.client { "Blue" } ": to or from a client. "
-                span.error { "Red" } ": an error. A cross: lost. Point at an arrow to see the whole body."
-                @if diagram.drawn < diagram.events {
-                    " The first " (count(diagram.drawn)) " of " (count(diagram.events))
-                    " network events are drawn."
+        p.note {
+            "Time flows down. "
+            span.client { "Blue" } ": to or from a client. "
+            span.error { "Red" } ": an error. A cross: lost. Point at an arrow to see the whole body."
+            @if diagram.drawn < diagram.events {
+                " The first " (count(diagram.drawn)) " of " (count(diagram.events))
+                " network events are drawn."
+            }
+        }
+        div.scroll.lamport-view tabindex="0" {
+            div.names style={ "width:" (diagram.width) "px" } aria-hidden="true" {
+                @for (name, x) in &diagram.columns {
+                    span style={ "left:" (x) "px" } { (name) }
                 }
             }
-            div.scroll.lamport-view tabindex="0" {
-                div.names style={ "width:" (diagram.width) "px" } aria-hidden="true" {
-                    @for (name, x) in &diagram.columns {
-                        span style={ "left:" (x) "px" } { (name) }
-                    }
-                }
-                (PreEscaped(&diagram.svg))
-            }
+            (PreEscaped(&diagram.svg))
         }
     }
 }
@@ -450,35 +484,32 @@ fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
     names.sort_unstable();
     names.dedup();
     html! {
-        section #history {
-            div.title { h2 { "History" } a href="history.edn" { "history.edn" } }
-            @if total > rows.len() {
-                p.note {
-                    "The first " (count(rows.len())) " of " (count(total)) " operations. All are in "
-                    a href="history.edn" { "history.edn" } "."
-                }
+        @if total > rows.len() {
+            p.note {
+                "The first " (count(rows.len())) " of " (count(total)) " operations. All are in "
+                a href="history.edn" { "history.edn" } "."
             }
-            form.filter {
-                input type="search" name="text" placeholder="Filter, such as 42" aria-label="Filter by text";
-                select name="f" aria-label="Function" {
-                    option value="" { "every function" }
-                    @for name in names { option value=(name) { (name) } }
-                }
-                select name="outcome" aria-label="Outcome" {
-                    option value="" { "every outcome" }
-                    @for outcome in Outcome::ALL { option value=(outcome.name()) { (outcome.name()) } }
-                    option value="nemesis" { "nemesis" }
-                }
-                output { (count(rows.len())) " operations" }
+        }
+        form.filter {
+            input type="search" name="text" placeholder="Filter, such as 42" aria-label="Filter by text";
+            select name="f" aria-label="Function" {
+                option value="" { "every function" }
+                @for name in names { option value=(name) { (name) } }
             }
-            div.scroll.table-view tabindex="0" {
-                table {
-                    thead { tr {
-                        th.figure { "#" } th.figure { "time" } th { "process" } th { "function" }
-                        th { "value" } th { "outcome" } th.figure { "latency" }
-                    } }
-                    tbody { @for row in &rows { (history_row(row)) } }
-                }
+            select name="outcome" aria-label="Outcome" {
+                option value="" { "every outcome" }
+                @for outcome in Outcome::ALL { option value=(outcome.name()) { (outcome.name()) } }
+                option value="nemesis" { "nemesis" }
+            }
+            output { (count(rows.len())) " operations" }
+        }
+        div.scroll.table-view tabindex="0" {
+            table {
+                thead { tr {
+                    th.figure { "#" } th.figure { "time" } th { "process" } th { "function" }
+                    th { "value" } th { "outcome" } th.figure { "latency" }
+                } }
+                tbody { @for row in &rows { (history_row(row)) } }
             }
         }
     }
@@ -522,24 +553,21 @@ fn cell(value: Option<&Edn>) -> Markup {
 
 fn logs(logs: &[Log]) -> Markup {
     html! {
-        section #logs {
-            div.title { h2 { "Node logs" } }
-            p.note { "What each node wrote to its standard error." }
-            @for log in logs {
-                @match &log.tail {
-                    Some(tail) if !tail.is_empty() => {
-                        details {
-                            summary { (log.node) " " a href=(log.path) { (log.path) } " " span.size { (count(log.bytes as usize)) " bytes" } }
-                            pre { (printable(tail)) }
-                        }
-                    }
-                    _ => p.log {
-                        (log.node) " " a href=(log.path) { (log.path) } " "
-                        span.size { @if log.bytes == 0 { "empty" } @else { (count(log.bytes as usize)) " bytes" } }
+        p.note { "What each node wrote to its standard error." }
+        @for log in logs {
+            @match &log.tail {
+                Some(tail) if !tail.is_empty() => {
+                    details {
+                        summary { (log.node) " " a href=(log.path) { (log.path) } " " span.size { (count(log.bytes as usize)) " bytes" } }
+                        pre { (printable(tail)) }
                     }
                 }
+                _ => p.log {
+                    (log.node) " " a href=(log.path) { (log.path) } " "
+                    span.size { @if log.bytes == 0 { "empty" } @else { (count(log.bytes as usize)) " bytes" } }
+                }
             }
-            @if logs.is_empty() { p.note { "There are none." } }
         }
+        @if logs.is_empty() { p.note { "There are none." } }
     }
 }

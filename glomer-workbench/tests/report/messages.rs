@@ -312,6 +312,17 @@ fn the_events_under_a_fault_are_shaded() {
 }
 
 #[test]
+fn a_run_that_came_no_further_than_init_shows_init() {
+    let mut net = Net::default();
+    let init = r#"{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}"#;
+    net.send((0, 0), ("c0", "n0"), init);
+    net.recv((1, 0), ("c0", "n0"), init);
+    let svg = picture(net.0);
+    let arrows = arrows(&Document::parse(&svg).unwrap());
+    assert_eq!(arrows.len(), 1);
+}
+
+#[test]
 fn a_run_without_messages_says_so() {
     let svg = picture(Journal::default());
     let svg = Document::parse(&svg).unwrap();
