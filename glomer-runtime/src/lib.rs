@@ -80,6 +80,7 @@ mod panic;
 mod registry;
 mod retry;
 mod rng;
+mod shape;
 mod shared;
 pub mod sim;
 mod stdio;
@@ -105,11 +106,13 @@ pub mod prelude {
 /// What the attributes expand to; not part of the API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__not_a_map as not_a_map;
     pub use crate::bounds::{Failure, Outcome, ReadBody, ReadField, Reply, SendField};
     pub use crate::fields::Fields;
     pub use crate::message::{Body, Message};
     pub use crate::node::{Call, Tick};
     pub use crate::registry::{Every, Handler, Location, Registration};
+    pub use crate::shape::{Shape, UnknownShape};
     pub use inventory::submit;
     pub use serde::{self, Deserialize, Deserializer, Serialize, Serializer};
     pub use std::option::Option::{self, Some};

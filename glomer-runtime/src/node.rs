@@ -76,7 +76,8 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message.
+    /// If two handlers for `S` are for the same type of message, or one
+    /// replies with something that has no fields.
     pub fn new(seed: u64) -> Result<Self, StartError>
     where
         S: Default,
@@ -88,7 +89,8 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message.
+    /// If two handlers for `S` are for the same type of message, or one
+    /// replies with something that has no fields.
     pub fn with(seed: u64, make: impl FnMut(&Init) -> S + 'static) -> Result<Self, StartError> {
         let core = Core::new(seed);
         Ok(Self {

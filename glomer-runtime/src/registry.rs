@@ -60,19 +60,36 @@ pub struct Every<S: 'static> {
 }
 
 /// One annotated function, whatever its state.
-pub struct Registration(&'static (dyn Any + Send + Sync));
+pub struct Registration {
+    function: &'static (dyn Any + Send + Sync),
+    /// Tells what its reply is, if that is certainly no map but should be one.
+    not_a_map: Option<fn() -> Option<&'static str>>,
+}
 
 inventory::collect!(Registration);
 
 impl Registration {
     /// Registers a handler.
     pub const fn handler<S: 'static>(handler: &'static Handler<S>) -> Self {
-        Self(handler)
+        Self {
+            function: handler,
+            not_a_map: None,
+        }
+    }
+
+    /// Has the reply of the handler checked when its node starts.
+    #[must_use]
+    pub const fn check_reply(mut self, not_a_map: fn() -> Option<&'static str>) -> Self {
+        self.not_a_map = Some(not_a_map);
+        self
     }
 
     /// Registers a periodic function.
     pub const fn every<S: 'static>(every: &'static Every<S>) -> Self {
-        Self(every)
+        Self {
+            function: every,
+            not_a_map: None,
+        }
     }
 }
 
@@ -86,20 +103,32 @@ impl<S> Registry<S> {
     pub(crate) fn collect() -> Result<Self, StartError> {
         let registered = || inventory::iter::<Registration>.into_iter();
         let mut handlers: BTreeMap<_, &'static Handler<S>> = BTreeMap::new();
-        for handler in registered().filter_map(|it| it.0.downcast_ref::<Handler<S>>()) {
+        for registration in registered() {
+            let Some(handler) = registration.function.downcast_ref::<Handler<S>>() else {
+                continue;
+            };
+            if let Some(what) = registration.not_a_map.and_then(|ask| ask()) {
+                return Err(StartError(format!(
+                    "the handler `{}` at {} replies with {what}, but a reply is a map of fields\n\
+                     name the field for it: `#[handler(\"{}\", reply = \"value\")]`",
+                    handler.name, handler.location, handler.message
+                )));
+            }
             if let Some(other) = handlers.insert(handler.message, handler) {
-                let mut both = [other, handler].map(|it| (it.location, it.name));
-                both.sort_by_key(|(location, _)| (location.file, location.line));
-                return Err(StartError {
-                    message: handler.message,
-                    state: type_name::<S>(),
-                    functions: both,
-                });
+                let mut both = [other, handler];
+                both.sort_by_key(|it| (it.location.file, it.location.line));
+                let [first, second] = both.map(|it| format!("`{}` at {}", it.name, it.location));
+                return Err(StartError(format!(
+                    "two handlers of the node `{}` are for `{}`:\n  {first}\n  {second}\n\
+                     remove one, or give it another type",
+                    type_name::<S>(),
+                    handler.message
+                )));
             }
         }
         // The linker decides the order of registration; the source should.
         let mut every: Vec<&'static Every<S>> = registered()
-            .filter_map(|it| it.0.downcast_ref::<Every<S>>())
+            .filter_map(|it| it.function.downcast_ref::<Every<S>>())
             .collect();
         every.sort_by_key(|it| (it.location.file, it.location.line));
         Ok(Self { handlers, every })
@@ -114,24 +143,14 @@ impl<S> Registry<S> {
     }
 }
 
-/// Why a node cannot start: two of its handlers are for the same type.
+/// Why a node cannot start: two of its handlers are for the same type, or the
+/// reply of one has no fields. It names the handlers and their places.
 #[derive(Debug)]
-pub struct StartError {
-    message: &'static str,
-    state: &'static str,
-    functions: [(Location, &'static str); 2],
-}
+pub struct StartError(String);
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [(first, first_name), (second, second_name)] = self.functions;
-        write!(
-            f,
-            "two handlers of the node `{}` are for `{}`:\n  \
-             `{first_name}` at {first}\n  `{second_name}` at {second}\n\
-             remove one, or give it another type",
-            self.state, self.message
-        )
+        f.write_str(&self.0)
     }
 }
 

@@ -639,3 +639,62 @@ fn two_handlers_for_one_type_are_reported_with_both_places() {
         "{error}"
     );
 }
+
+type Total = u64;
+
+#[derive(Default)]
+struct Counts;
+
+#[handler("count")]
+fn count(_: &Counts) -> Result<Total, Error> {
+    Ok(0)
+}
+
+#[test]
+fn a_reply_that_is_no_map_is_reported_with_its_place() {
+    let error = Node::<Counts>::new(0)
+        .err()
+        .expect("it must not start")
+        .to_string();
+    assert!(
+        error.contains("`count` at ") && error.contains("lines.rs:"),
+        "{error}"
+    );
+    assert!(
+        error.contains("a number") && error.contains("reply = \"value\""),
+        "{error}"
+    );
+}
+
+// What the start cannot know, since nothing of it can be read: the reply tells.
+
+#[derive(Serialize)]
+struct Opaque(u64);
+
+#[derive(Default)]
+struct Mutes;
+
+#[handler("mute")]
+fn mute(_: &Mutes) -> Opaque {
+    Opaque(1)
+}
+
+#[test]
+fn a_reply_that_turns_out_to_be_no_map_is_an_answer_too() {
+    let mut node = Node::<Mutes>::new(0).unwrap();
+    let init =
+        r#"{"src":"c1","dest":"n1","body":{"type":"init","node_id":"n1","node_ids":["n1"]}}"#;
+    node.handle(ms(0), init.as_bytes());
+    node.handle(
+        ms(0),
+        br#"{"src":"c1","dest":"n1","body":{"type":"mute","msg_id":2}}"#,
+    );
+    let answer: Value = serde_json::from_slice(&node.take_output()).unwrap();
+    assert_eq!(answer["body"]["code"], 13);
+    assert!(
+        answer["body"]["text"]
+            .as_str()
+            .unwrap()
+            .contains("reply = \"…\"")
+    );
+}

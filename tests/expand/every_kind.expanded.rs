@@ -95,7 +95,10 @@ const _: () = {
             Body::deserialize(input).map(Lookup)
         }
     }
-    __private::submit!(__private::Registration::handler(HANDLER));
+    __private::submit!(
+        __private::Registration::handler(HANDLER).check_reply(__private::not_a_map!(<
+        io::Result < Found > as __private::Outcome > ::Reply))
+    );
 };
 
 fn topology(

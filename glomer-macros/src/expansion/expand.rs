@@ -12,6 +12,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Type, Visibility};
 
 use super::model::{Body, Callee, Every, Field, Handler, Message, Output, Parameter};
+use super::types;
 
 /// The longest list of fields that the runtime reads and writes without serde's derives.
 const MOST_FIELDS: usize = 12;
@@ -26,9 +27,10 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
     let message_impl = message_impl(handler, message);
     let serde_impls = serde_impls(message);
     let (handler_const, submit) = if register {
+        let check = reply_check(handler);
         (
             handler_const(handler, message),
-            quote!(__private::submit!(__private::Registration::handler(HANDLER));),
+            quote!(__private::submit!(__private::Registration::handler(HANDLER) #check);),
         )
     } else {
         (TokenStream::new(), TokenStream::new())
@@ -45,6 +47,18 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
             #submit
         };
     }
+}
+
+/// Has the node check at its start what the syntax does not tell: that a reply without a field of
+/// its own is a map.
+fn reply_check(handler: &Handler) -> Option<TokenStream> {
+    let reply = match &handler.output {
+        Output::Value(ty) | Output::Result(ty, _) if types::is_unit(ty) => return None,
+        Output::Value(ty) | Output::Result(ty, _) => quote!(#ty),
+        Output::Alias(ty) => quote!(<#ty as __private::Outcome>::Reply),
+    };
+    let named = handler.reply_field.is_some();
+    (!named).then(|| quote!(.check_reply(__private::not_a_map!(#reply))))
 }
 
 /// The items beside a periodic function.
