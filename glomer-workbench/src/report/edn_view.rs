@@ -11,6 +11,8 @@ const LINE: usize = 110;
 const MOST: usize = 400;
 /// A collection of more elements than this starts folded.
 const FOLDED: usize = 20;
+/// A string longer than this is a sentence or a line of a log.
+const WORD: usize = 24;
 const LONGEST_SCALAR: usize = 2_000;
 
 /// The view of `value`.
@@ -30,7 +32,7 @@ fn block(value: &Edn) -> Markup {
     html! {
         ul {
             @for (key, value) in entries.iter().take(MOST) { (entry(key, value)) }
-            @if elements.iter().all(is_scalar) {
+            @if elements.iter().all(flows) {
                 @if !elements.is_empty() {
                     li { @for element in elements.iter().take(MOST) { (inline(element)) " " } }
                 }
@@ -88,6 +90,14 @@ fn is_scalar(value: &Edn) -> bool {
     match value {
         Edn::Tagged(_, value) => is_scalar(value),
         _ => value.as_seq().is_none() && value.as_map().is_none(),
+    }
+}
+
+/// Whether a value stands in the same line as its neighbours.
+fn flows(value: &Edn) -> bool {
+    match value {
+        Edn::String(text) => text.len() <= WORD,
+        _ => is_scalar(value),
     }
 }
 

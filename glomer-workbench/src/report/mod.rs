@@ -64,7 +64,7 @@ pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     let operations = operations::operations(run.history);
     // A little more than the run took, so that its last operation is not on the edge.
     let end = run.history.0.last().map_or(0, |op| op.time);
-    let until = (plot::seconds(end) * 1.01).max(0.001);
+    let until = (plot::seconds(end) * 1.01).max(1.0);
     let diagram = lamport::diagram(run.journal, &faults);
     let latency = latency::svg(&operations, &faults, until)?;
     let rate = rate::svg(&operations, &faults, until)?;

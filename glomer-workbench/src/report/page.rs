@@ -186,7 +186,7 @@ fn sections(run: &Input<'_>, shown: &Shown<'_>) -> Vec<Section> {
             content,
         })
     };
-    if !shown.operations.is_empty() {
+    if shown.operations.iter().any(|o| o.completion.is_some()) {
         add(
             "latency",
             "Latency",
@@ -284,6 +284,10 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
         _ => true,
     };
     let facts = || entries.iter().filter(|(_, value)| telling(value));
+    let meanings: Vec<(&str, String)> = names(facts())
+        .into_iter()
+        .filter_map(|name| Some((name, meaning(name)?)))
+        .collect();
     doubts.push(html! {
         p { code { (path.join(" ")) } " is not valid:" }
         dl.facts {
@@ -292,10 +296,8 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
                 dd { (printable(&shorten(&value.to_string(), LONGEST_CELL))) }
             }
         }
-        ul.meanings {
-            @for name in names(facts()) {
-                @if let Some(meaning) = meaning(name) { li { b { (name) } ": " (meaning) "." } }
-            }
+        @if !meanings.is_empty() {
+            ul.meanings { @for (name, meaning) in meanings { li { b { (name) } ": " (meaning) "." } } }
         }
     });
 }
