@@ -33,8 +33,10 @@ pub(super) fn searching() -> bool {
 /// ```
 /// use glomer_runtime::sim::{Cluster, check};
 ///
+/// # #[derive(Default)]
+/// # struct State;
 /// check(0..100, |seed| {
-///     let cluster = Cluster::<()>::new(3).seed(seed).start();
+///     let cluster = Cluster::<State>::new(3).seed(seed).start();
 ///     assert_eq!(cluster.log().count(), 0);
 /// });
 /// ```

@@ -941,7 +941,7 @@ impl<S> Cluster<S> {
 
 impl<S> Drop for Cluster<S> {
     fn drop(&mut self) {
-        if std::thread::panicking() && !check::searching() {
+        if std::thread::panicking() && !check::searching() && self.recorder.count() > 0 {
             eprint!("{}", self.trace(TRACE));
         }
     }

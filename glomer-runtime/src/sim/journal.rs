@@ -21,8 +21,10 @@ const KEPT_EVENTS: usize = 1_000;
 ///
 /// ```
 /// # use glomer_runtime::sim::{Cluster, secs};
+/// # #[derive(Default)]
+/// # struct State;
 /// let run = || {
-///     let mut cluster = Cluster::<()>::new(3).seed(7).record_all().start();
+///     let mut cluster = Cluster::<State>::new(3).seed(7).record_all().start();
 ///     cluster.set_loss(0.5);
 ///     cluster.run_for(secs(10));
 ///     cluster.journal().to_string()

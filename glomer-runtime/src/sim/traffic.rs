@@ -59,7 +59,9 @@ impl Traffic {
     ///
     /// ```
     /// # use glomer_runtime::sim::Cluster;
-    /// # let mut cluster = Cluster::<()>::new(3).start();
+    /// # #[derive(Default)]
+    /// # struct State;
+    /// # let mut cluster = Cluster::<State>::new(3).start();
     /// let before = cluster.traffic();
     /// // … something happens …
     /// let cost = cluster.traffic().since(&before);
