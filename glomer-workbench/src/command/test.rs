@@ -31,7 +31,10 @@ use crate::workload::{Setting, Topology};
 
 /// The options of `glomer test`: those of `maelstrom test` by their names and with their
 /// defaults, and some more.
+///
+/// As with Maelstrom, an option that is given again replaces itself.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub struct Args {
     /// What clients ask of the nodes
     #[arg(short, long, value_name = "NAME", default_value = "lin-kv", value_parser = Workload::from_str)]

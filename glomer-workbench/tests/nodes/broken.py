@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """An echo node that breaks the protocol, as the argument says, when it is asked for the third time."""
 import os
 import sys

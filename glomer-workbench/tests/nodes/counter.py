@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A counter as a sum of each node's own. With the argument `forget`, adds of 4 are not kept."""
 import sys
 

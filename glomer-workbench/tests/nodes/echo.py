@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Right: sends back what it is sent."""
 from node import node
 

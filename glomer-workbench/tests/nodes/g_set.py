@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A set that all nodes tell each other of. With the argument `lose`, some elements get lost."""
 import sys
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Logs. The first node has them, the others ask it.
 
 Arguments break it: with `lose`, every tenth message is acknowledged and not kept; with

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Registers. The first node has them, the others ask it.
 
 Arguments break it: `stale` lets the others answer reads from what they last wrote or read,

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Registers that are those of the service named as the argument."""
 import sys
 

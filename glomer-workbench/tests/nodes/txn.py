@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Transactions over lists or registers. The first node has them, the others ask it.
 
 The second argument breaks it:

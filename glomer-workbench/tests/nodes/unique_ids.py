@@ -1,10 +1,13 @@
-#!/usr/bin/env python3
-"""Identifiers from a name and a count. With the argument `dup`, every tenth comes twice."""
+"""Identifiers from a name and a count.
+
+With the argument `dup`, every tenth comes twice; with `deaf`, every tenth request is not answered.
+"""
 import sys
 
 from node import node
 
 dup = "dup" in sys.argv
+deaf = "deaf" in sys.argv
 count = 0
 
 
@@ -12,6 +15,8 @@ count = 0
 def generate(_):
     global count
     count += 1
+    if deaf and count % 10 == 0:
+        return None
     number = count - 1 if dup and count % 10 == 0 else count
     return {"type": "generate_ok", "id": f"{node.id}-{number}"}
 
