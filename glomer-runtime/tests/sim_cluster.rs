@@ -294,6 +294,11 @@ fn a_slow_link_is_overtaken() {
     cluster.run_for(secs(1));
     let notes = cluster.call("n1", Notes {}).unwrap();
     assert_eq!(notes, [(ms(20), 2), (ms(70), 1), (ms(200), 3)]);
+    cluster.set_link_latency("n0", "n1", None);
+    cluster.call("n0", tell(5)).unwrap();
+    cluster.run_for(ms(10));
+    let notes = cluster.call("n1", Notes {}).unwrap();
+    assert_eq!(notes.last(), Some(&(ms(1010), 5)));
     cluster.set_latency(Latency::constant(ms(1)));
     cluster
         .call(
@@ -305,7 +310,7 @@ fn a_slow_link_is_overtaken() {
         )
         .unwrap();
     cluster.run_for(secs(1));
-    assert_eq!(cluster.call("n0", Notes {}).unwrap(), [(ms(1001), 4)]);
+    assert_eq!(cluster.call("n0", Notes {}).unwrap(), [(ms(1011), 4)]);
 }
 
 #[test]
@@ -452,6 +457,24 @@ fn quiet_is_when_nothing_happens_by_itself() {
     assert!(cluster.run_until_quiet(secs(60)));
     assert_eq!(cluster.now(), ms(300));
     assert!(cluster.result(slow).is_some());
+}
+
+#[test]
+fn a_thousand_nodes_are_a_cluster() {
+    let mut cluster = Cluster::<Gossip>::new(1_000)
+        .seed(1)
+        .latency(Latency::uniform(ms(20)))
+        .start();
+    cluster.call("n999", Add { element: 7 }).unwrap();
+    assert!(cluster.run_until_quiet(secs(60)));
+    let names: Vec<String> = cluster.nodes().map(str::to_owned).collect();
+    for name in names {
+        assert!(
+            cluster.call(&name, Elements {}).unwrap().contains(&7),
+            "{name}"
+        );
+    }
+    assert_eq!(cluster.traffic().servers.messages, 20 * 1_000);
 }
 
 #[test]

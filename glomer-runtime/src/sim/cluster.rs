@@ -496,11 +496,14 @@ impl<S> Cluster<S> {
         self.fault(format!("latency: {latency}"));
     }
 
-    /// Gives one link a latency of its own, in one direction, from now on.
+    /// Gives one link a latency of its own, in one direction, from now on; `None` takes it
+    /// away.
     #[track_caller]
-    pub fn set_link_latency(&mut self, from: &str, to: &str, latency: Latency) {
+    pub fn set_link_latency(&mut self, from: &str, to: &str, latency: impl Into<Option<Latency>>) {
         let (src, dest) = (self.address(from), self.address(to));
-        self.network.set_link_latency(src, dest, Some(latency));
+        let latency = latency.into();
+        self.network.set_link_latency(src, dest, latency);
+        let latency = latency.map_or("that of all".to_owned(), |own| own.to_string());
         self.fault(format!("latency {from} → {to}: {latency}"));
     }
 

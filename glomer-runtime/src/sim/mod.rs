@@ -117,8 +117,9 @@
 //! | --- | --- | --- |
 //! | messages between groups are dropped on arrival | [`partition`](Cluster::partition), [`partition_one_way`](Cluster::partition_one_way) | [`heal`](Cluster::heal) |
 //! | messages are lost, or arrive twice | [`set_loss`](Cluster::set_loss), [`set_duplicate`](Cluster::set_duplicate) | the same with 0 |
-//! | messages overtake each other | a random [`Latency`], [`set_link_latency`](Cluster::set_link_latency) | [`set_latency`](Cluster::set_latency) |
-//! | all is slow | [`slow`](Cluster::slow) | the same with 1 |
+//! | messages overtake each other | [`set_latency`](Cluster::set_latency) to a random one | the same to a constant one |
+//! | one link is slow | [`set_link_latency`](Cluster::set_link_latency) | the same with `None` |
+//! | all links are slow | [`slow`](Cluster::slow) | the same with 1 |
 //! | a node stands still | [`pause`](Cluster::pause) | [`resume`](Cluster::resume) |
 //! | a node dies and forgets all | [`crash`](Cluster::crash) | [`restart`](Cluster::restart) |
 //!
