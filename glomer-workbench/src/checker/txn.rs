@@ -101,6 +101,10 @@ impl Findings {
         let unwritten = transactions.unwritten_reads(&by_index);
         if !unwritten.is_empty() {
             findings.valid = Validity::False;
+            let weakest = "read-uncommitted";
+            findings.also_not = adya::model::stronger_models(&[weakest]);
+            findings.also_not.remove(weakest);
+            findings.not = BTreeSet::from([weakest.to_owned()]);
             findings
                 .anomalies
                 .push(("unwritten-read".to_owned(), Edn::List(unwritten)));
@@ -187,12 +191,19 @@ fn witness(anomaly: &adya::Anomaly, by_index: &ByIndex<'_>) -> Edn {
         ("not" | "anomaly_spec_type" | "source", serde_json::Value::String(name)) => Edn::kw(name),
         (_, value) => value.clone().into(),
     };
+    let mut entries: Vec<(&String, &serde_json::Value)> = detail.iter().collect();
+    entries.sort_by_key(|(key, _)| DETAILS.iter().position(|detail| detail == key));
     Edn::map(
-        detail
-            .iter()
+        entries
+            .into_iter()
             .map(|(key, value)| (key.replace('_', "-"), shown(key, value))),
     )
 }
+
+/// The details of anomalies in the order that Elle shows them.
+const DETAILS: [&str; 9] = [
+    "key", "value", "values", "txns", "op", "mop", "writer", "element", "expected",
+];
 
 /// A history as adya takes it: keys and values are numbers that stand for them.
 struct Transactions {

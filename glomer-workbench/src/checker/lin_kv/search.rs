@@ -8,13 +8,16 @@
 //! operations on one key; it also knows no operations that never return, and does not tell which
 //! one it got stuck at. The tests hold the two against each other.
 //!
-//! Three facts about registers keep the configurations few:
+//! Some facts about registers keep the configurations few:
 //!
 //! - A read changes nothing, so it takes effect as soon as the register holds what it returned.
 //! - A write may take effect right before another one and never be seen. From the moment another
 //!   write takes effect while it is under way, a write is *free*: it may count as done whenever
 //!   it returns, but may still take effect visibly before it does. Without this, every subset of
 //!   the writes under way would be a configuration.
+//! - A write that nobody sees before the next one might as well have been hidden by it, so it
+//!   only takes effect if something under way needs its value, and another write only follows
+//!   once something did.
 //! - Of configurations with the same value, one that has all options of another stands for both.
 //!
 //! Operations whose fate is unknown may take effect at any time after their invocation, or never.
@@ -29,7 +32,7 @@ pub(super) type Value = u32;
 pub(super) const NIL: Value = 0;
 
 /// So many configurations at one return, and the search gives up.
-const MAX_CONFIGURATIONS: usize = 100_000;
+const MAX_CONFIGURATIONS: usize = 20_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Action {
@@ -85,6 +88,8 @@ struct Configuration {
     free: Vec<usize>,
     /// Actions of unknown fate that took effect, as often as they did.
     used: Vec<usize>,
+    /// The last thing to happen was a write that nothing has seen yet.
+    unseen_write: bool,
 }
 
 /// The operations are in the order of their invocations.
@@ -122,12 +127,9 @@ pub(super) fn search(operations: &[Operation]) -> Outcome {
                 }
             }
             Event::Returned(number) => {
-                let mut after = Frontier::default();
-                for configuration in &configurations {
-                    if !search.returns(configuration, number, &mut after) {
-                        return Outcome::TooWide { operation: number };
-                    }
-                }
+                let Some(after) = search.returns(&configurations, number) else {
+                    return Outcome::TooWide { operation: number };
+                };
                 if after.is_empty() {
                     return Outcome::Stuck {
                         operation: number,
@@ -154,45 +156,87 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Adds to `after` what a configuration may become by the time `operation` returns: any
-    /// operations under way take effect, the last of them this one. False if there are too many
-    /// ways to tell.
-    fn returns(
+    /// What the configurations may become by the time `operation` returns: any operations under
+    /// way take effect, the last of them this one. `None` if there are too many ways to tell.
+    fn returns(&self, configurations: &[Configuration], operation: usize) -> Option<Frontier> {
+        let mut after = Frontier::default();
+        let mut seen = Frontier::default();
+        for start in configurations {
+            let needed = self.needed(start);
+            let mut queue = VecDeque::from([start.clone()]);
+            while let Some(configuration) = queue.pop_front() {
+                let must = configuration.todo.binary_search(&operation).is_ok();
+                let may = configuration.free.binary_search(&operation).is_ok();
+                if !must {
+                    let mut done = configuration.clone();
+                    done.free.retain(|&free| free != operation);
+                    done.unseen_write = false;
+                    after.add(done);
+                }
+                if !must && !may {
+                    continue;
+                }
+                for next in self.steps(&configuration, operation, &needed) {
+                    if seen.add(next.clone()) {
+                        queue.push_back(next);
+                    }
+                }
+                if seen.len + after.len > MAX_CONFIGURATIONS {
+                    return None;
+                }
+            }
+        }
+        Some(after)
+    }
+
+    /// The values that something under way needs to find in the register, or that lead to one by
+    /// a cas of unknown fate.
+    fn needed(&self, configuration: &Configuration) -> Vec<Value> {
+        let todo = configuration.todo.iter();
+        let mut needed: Vec<Value> = todo
+            .filter_map(|&number| match self.operations[number].action {
+                Action::Read(value) | Action::Cas(value, _) => Some(value),
+                Action::Write(_) => None,
+            })
+            .collect();
+        let mut at = 0;
+        while let Some(&value) = needed.get(at) {
+            for (action, _) in &self.unknown {
+                if let Action::Cas(from, to) = *action
+                    && to == value
+                    && !needed.contains(&from)
+                {
+                    needed.push(from);
+                }
+            }
+            at += 1;
+        }
+        needed
+    }
+
+    /// What a configuration becomes by one more write or cas taking effect, as far as this leads
+    /// to `operation` or to something else that needs it.
+    fn steps(
         &self,
         configuration: &Configuration,
         operation: usize,
-        after: &mut Frontier,
-    ) -> bool {
-        let mut seen = Frontier::default();
-        let mut queue = VecDeque::from([configuration.clone()]);
-        while let Some(configuration) = queue.pop_front() {
-            let must = configuration.todo.binary_search(&operation).is_ok();
-            let may = configuration.free.binary_search(&operation).is_ok();
-            if !must {
-                let mut done = configuration.clone();
-                done.free.retain(|&free| free != operation);
-                after.add(done);
-            }
-            if !must && !may {
-                continue;
-            }
-            for next in self.steps(&configuration) {
-                if seen.add(next.clone()) {
-                    queue.push_back(next);
-                }
-            }
-            if seen.len + after.len > MAX_CONFIGURATIONS {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// What a configuration becomes by one more write or cas taking effect.
-    fn steps(&self, configuration: &Configuration) -> Vec<Configuration> {
+        needed: &[Value],
+    ) -> Vec<Configuration> {
+        let useful = |action: Action| match action {
+            Action::Read(_) => false,
+            Action::Write(value) => !configuration.unseen_write && needed.contains(&value),
+            Action::Cas(_, to) => needed.contains(&to),
+        };
         let mut steps = Vec::new();
         for &number in configuration.todo.iter().chain(&configuration.free) {
-            if let Some(mut next) = self.apply(configuration, self.operations[number].action) {
+            let action = self.operations[number].action;
+            let required = match action {
+                Action::Write(_) => number == operation && !configuration.unseen_write,
+                _ => true,
+            };
+            if (required || useful(action))
+                && let Some(mut next) = self.apply(configuration, action)
+            {
                 next.todo.retain(|&todo| todo != number);
                 next.free.retain(|&free| free != number);
                 next.last = Some(number);
@@ -203,10 +247,10 @@ impl Search<'_> {
         for (at, (action, operations)) in self.unknown.iter().enumerate() {
             let first = configuration.used.partition_point(|&used| used < at);
             let used = configuration.used[first..].partition_point(|&used| used == at);
-            if used == operations.len() {
-                continue;
-            }
-            if let Some(mut next) = self.apply(configuration, *action) {
+            if used < operations.len()
+                && useful(*action)
+                && let Some(mut next) = self.apply(configuration, *action)
+            {
                 next.used.insert(first, at);
                 next.last = Some(operations[used]);
                 self.take_reads(&mut next);
@@ -223,6 +267,7 @@ impl Search<'_> {
             Action::Write(value) => {
                 let mut next = configuration.clone();
                 next.value = value;
+                next.unseen_write = true;
                 let is_write = |number: &mut usize| {
                     matches!(self.operations[*number].action, Action::Write(_))
                 };
@@ -233,6 +278,7 @@ impl Search<'_> {
             Action::Cas(from, to) => (from == configuration.value).then(|| {
                 let mut next = configuration.clone();
                 next.value = to;
+                next.unseen_write = false;
                 next
             }),
         }
@@ -265,6 +311,7 @@ impl Search<'_> {
                 Action::Read(read) if read == value || read == NIL);
             if taken {
                 configuration.last = Some(number);
+                configuration.unseen_write = false;
             }
             !taken
         });
@@ -276,6 +323,7 @@ impl Configuration {
     fn stands_for(&self, other: &Self) -> bool {
         let contains = |list: &[usize], number: &usize| list.binary_search(number).is_ok();
         self.value == other.value
+            && (other.unseen_write || !self.unseen_write)
             && self.todo.iter().all(|number| contains(&other.todo, number))
             && other
                 .todo

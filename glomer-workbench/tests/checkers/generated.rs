@@ -1,0 +1,167 @@
+//! Generated histories: right ones are valid, and one wrong answer among thousands is found.
+
+use glomer_runtime::Rng;
+use glomer_workbench::checker::{CheckOptions, Validity, Workload, check};
+use glomer_workbench::edn::Edn;
+use glomer_workbench::history::{History, Op, OpType};
+use proptest::prelude::*;
+
+use crate::models::{Counter, Ids, Logs, Model, Registers, Set, Transactions, Trouble, run};
+
+const TROUBLE: Trouble = Trouble {
+    info: 0.03,
+    fail: 0.05,
+};
+
+fn history(mut model: impl Model, seed: u64) -> History {
+    run(&mut model, seed, 5, 150, TROUBLE)
+}
+
+fn verdict(workload: Workload, history: &History) -> Validity {
+    Validity::of(&check(workload, history, &CheckOptions::default()))
+}
+
+/// Replaces the value of one of the operations that `pick` finds a wrong value for.
+fn spoil(
+    history: &mut History,
+    seed: u64,
+    pick: impl Fn(&History, &Op) -> Option<Edn>,
+) -> Option<usize> {
+    let choices: Vec<(usize, Edn)> = history
+        .0
+        .iter()
+        .filter(|op| op.kind == OpType::Ok)
+        .filter_map(|op| Some((op.index, pick(history, op)?)))
+        .collect();
+    let (index, wrong) = Rng::seeded(seed).choose(&choices)?.clone();
+    history.0[index].value = wrong;
+    Some(index)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn right_histories_are_valid(seed: u64) {
+        for (workload, history) in [
+            (Workload::UniqueIds, history(Ids::default(), seed)),
+            (Workload::GSet, history(Set::with_reads(2), seed)),
+            (Workload::PnCounter, history(Counter::default(), seed)),
+            (Workload::LinKv, history(Registers::new(2), seed)),
+            (Workload::TxnListAppend, history(Transactions::over_lists(), seed)),
+            (Workload::TxnRwRegister, history(Transactions::over_registers(), seed)),
+        ] {
+            let results = check(workload, &history, &CheckOptions::default());
+            prop_assert_eq!(Validity::of(&results), Validity::True, "{} {}", workload, results);
+        }
+    }
+
+    /// Of logs not everything needs to have been polled by the end, which is the only error.
+    #[test]
+    fn right_logs_are_valid(seed: u64) {
+        let results = check(
+            Workload::Kafka,
+            &history(Logs::default(), seed),
+            &CheckOptions::default(),
+        );
+        let types = results.get("error-types").unwrap();
+        let expected = [Edn::list::<Edn>([]), Edn::list([Edn::kw("unseen")])];
+        prop_assert!(expected.contains(types), "{}", results);
+    }
+
+    #[test]
+    fn an_id_handed_out_again_is_found(seed: u64) {
+        let mut history = history(Ids::default(), seed);
+        spoil(&mut history, seed, |history, op| {
+            let mut before = history.0[..op.index].iter();
+            before.rfind(|op| op.kind == OpType::Ok).map(|op| op.value.clone())
+        });
+        prop_assert_eq!(verdict(Workload::UniqueIds, &history), Validity::False);
+    }
+
+    #[test]
+    fn an_element_that_the_last_reads_do_not_return_is_found(seed: u64) {
+        let mut history = history(Set::with_reads(2), seed);
+        let added = history.0.iter().rfind(|op| op.kind == OpType::Ok && op.f == "add");
+        let lost = added.unwrap().value.clone();
+        for op in history.0.iter_mut().filter(|op| op.is_final) {
+            if let Edn::Vector(elements) = &mut op.value {
+                elements.retain(|element| *element != lost);
+            }
+        }
+        let results = check(Workload::GSet, &history, &CheckOptions::default());
+        prop_assert_eq!(Validity::of(&results), Validity::False);
+        prop_assert_eq!(results.get("lost"), Some(&Edn::list([lost])));
+    }
+
+    #[test]
+    fn a_final_sum_beyond_all_additions_is_found(seed: u64) {
+        let mut history = history(Counter::default(), seed);
+        spoil(&mut history, seed, |_, op| op.is_final.then(|| 10_000.into()));
+        prop_assert_eq!(verdict(Workload::PnCounter, &history), Validity::False);
+    }
+
+    #[test]
+    fn a_register_that_reads_another_value_is_found(seed: u64) {
+        let mut history = history(Registers::new(2), seed);
+        let spoilt = spoil(&mut history, seed, |_, op| {
+            let key = op.value.as_seq()?[0].clone();
+            (op.f == "read").then(|| Edn::vector([key, 7.into()]))
+        });
+        prop_assert!(spoilt.is_some());
+        prop_assert_eq!(verdict(Workload::LinKv, &history), Validity::False);
+    }
+
+    /// A transaction that reads a list as empty after another appended to it and ended.
+    #[test]
+    fn a_transaction_that_reads_the_past_is_found(seed: u64) {
+        let mut history = history(Transactions::over_lists(), seed);
+        let spoilt = spoil(&mut history, seed, |history, op| {
+            let mops = op.value.as_seq()?;
+            let began = history.pairs().into_iter().find(|(_, end)| *end == Some(op))?.0.index;
+            let [mop] = mops else { return None };
+            let [function, key, read] = mop.as_seq()? else { return None };
+            let of_key = |op: &Op| {
+                let mops = op.value.as_seq().unwrap_or_default();
+                mops.iter().any(|mop| {
+                    let mop = mop.as_seq().unwrap();
+                    mop[0].name() == Some("append") && mop[1] == *key
+                })
+            };
+            let before = history.0[..began].iter();
+            let appended = before.filter(|op| op.kind == OpType::Ok).any(of_key);
+            (appended && function.name() == Some("r") && !read.as_seq()?.is_empty()).then(|| {
+                let nothing = Edn::vector::<Edn>([]);
+                Edn::vector([Edn::vector([function.clone(), key.clone(), nothing])])
+            })
+        });
+        prop_assume!(spoilt.is_some());
+        prop_assert_eq!(verdict(Workload::TxnListAppend, &history), Validity::False);
+    }
+
+    /// A poll that leaves out a message in the middle, or has two in the wrong order.
+    #[test]
+    fn a_poll_that_is_not_a_piece_of_the_log_is_found(seed: u64, reverse: bool) {
+        let mut history = history(Logs::default(), seed);
+        let spoilt = spoil(&mut history, seed, |_, op| {
+            let polled = op.value.as_seq()?[0].as_seq()?.get(1)?.as_map()?;
+            let at = polled.iter().position(|(_, messages)| {
+                messages.as_seq().is_some_and(|messages| messages.len() > 2)
+            })?;
+            let mut polled = polled.to_vec();
+            if let Edn::Vector(messages) = &mut polled[at].1 {
+                if reverse {
+                    messages.reverse();
+                } else {
+                    messages.remove(1);
+                }
+            }
+            Some(Edn::vector([Edn::vector([Edn::kw("poll"), Edn::Map(polled)])]))
+        });
+        prop_assume!(spoilt.is_some());
+        let results = check(Workload::Kafka, &history, &CheckOptions::default());
+        let types = results.get("error-types").unwrap().as_seq().unwrap();
+        let expected = if reverse { "int-nonmonotonic-poll" } else { "int-poll-skip" };
+        prop_assert!(types.contains(&Edn::kw(expected)), "{}", results);
+    }
+}

@@ -1,0 +1,360 @@
+//! lin-kv
+
+use glomer_workbench::checker::Workload;
+use glomer_workbench::edn::Edn;
+
+use crate::support::{assert_has, check};
+
+fn lin_kv(lines: &str) -> Edn {
+    check(Workload::LinKv, lines)
+}
+
+#[track_caller]
+fn assert_valid(valid: bool, lines: &str) {
+    let results = lin_kv(lines);
+    assert_eq!(
+        results.get("valid?"),
+        Some(&Edn::Bool(valid)),
+        "{}",
+        results.pretty(100)
+    );
+}
+
+#[test]
+fn operations_one_after_the_other_are_linearizable() {
+    let results = lin_kv(
+        "
+        0 invoke read [1 nil]
+        0 fail read [1 nil]
+        0 invoke write [1 3]
+        0 ok write [1 3]
+        1 invoke read [1 nil]
+        1 ok read [1 3]
+        0 invoke cas [1 [3 4]]
+        0 ok cas [1 [3 4]]
+        1 invoke cas [1 [3 5]]
+        1 fail cas [1 [3 5]]
+        1 invoke read [1 nil]
+        1 ok read [1 4]
+        ",
+    );
+    assert_has(&results, "{:valid? true, :failures []}");
+}
+
+#[test]
+fn a_stale_read_is_not_linearizable() {
+    let results = lin_kv(
+        "
+        0 invoke write [1 3]
+        0 ok write [1 3]
+        0 invoke write [2 3]
+        0 ok write [2 3]
+        0 invoke write [1 4]
+        0 ok write [1 4]
+        1 invoke read [1 nil]
+        1 ok read [1 3]
+        ",
+    );
+    let write = ":process 0, :type :ok, :f :write, :value 4, :index 5, :time 50000000";
+    let read = ":process 1, :type :ok, :f :read, :value 3, :index 7, :time 70000000";
+    assert_has(
+        &results,
+        &format!(
+            "{{:valid? false, :failures [1],
+               :results {{1 {{:linearizable
+                              {{:valid? false,
+                                :configs ({{:model #knossos.model.CASRegister{{:value 4}},
+                                            :last-op {{{write}}},
+                                            :pending [{{:process 1, :type :invoke, :f :read,
+                                                        :value 3, :index 6, :time 60000000}}]}}),
+                                :final-paths ([{{:op {{{write}}},
+                                                 :model #knossos.model.CASRegister{{:value 4}}}}
+                                               {{:op {{{read}}},
+                                                 :model #knossos.model.Inconsistent{{:msg
+                                                   \"can't read 3 from register 4\"}}}}]),
+                                :previous-ok {{{write}}},
+                                :last-op {{{write}}},
+                                :op {{{read}}}}},
+                              :timeline {{:valid? true}},
+                              :valid? false}},
+                          2 {{:linearizable
+                              {{:valid? true,
+                                :configs ({{:model #knossos.model.CASRegister{{:value 3}},
+                                            :last-op {{:process 0, :type :ok, :f :write,
+                                                       :value 3, :index 3, :time 30000000}},
+                                            :pending []}}),
+                                :final-paths ()}},
+                              :timeline {{:valid? true}},
+                              :valid? true}}}}}}"
+        ),
+    );
+}
+
+#[test]
+fn concurrent_operations_may_take_effect_in_any_order() {
+    // Lowe's example: writes that must take effect in the reverse order of their invocations.
+    let reversed = "
+        0 invoke write [1 1]
+        1 invoke write [1 2]
+        2 invoke write [1 3]
+        3 invoke read [1 nil]
+        3 ok read [1 3]
+        3 invoke read [1 nil]
+        3 ok read [1 2]
+        3 invoke read [1 nil]
+        3 ok read [1 1]
+        ";
+    let returns = "
+        0 ok write [1 1]
+        1 ok write [1 2]
+        2 ok write [1 3]
+        ";
+    assert_valid(true, &format!("{reversed}{returns}"));
+    // Each of them only once.
+    let again = "3 invoke read [1 nil]\n3 ok read [1 3]";
+    assert_valid(false, &format!("{reversed}{again}{returns}"));
+}
+
+#[test]
+fn once_it_was_seen_it_must_stay() {
+    // Sequentially consistent, but the second reader sees the past.
+    assert_valid(
+        false,
+        "
+        9 invoke write [1 0]
+        9 ok write [1 0]
+        0 invoke write [1 1]
+        1 invoke read [1 nil]
+        1 ok read [1 1]
+        2 invoke read [1 nil]
+        2 ok read [1 0]
+        0 ok write [1 1]
+        ",
+    );
+}
+
+#[test]
+fn an_overwritten_write_that_nobody_saw_leaves_no_trace() {
+    // Writes 1 and 2 are both under way when 3 is read; either may have been hidden by 3's write.
+    let lines = |last: u8| {
+        format!(
+            "
+            0 invoke write [1 1]
+            1 invoke write [1 2]
+            2 invoke write [1 3]
+            2 ok write [1 3]
+            3 invoke read [1 nil]
+            3 ok read [1 3]
+            0 ok write [1 1]
+            1 ok write [1 2]
+            3 invoke read [1 nil]
+            3 ok read [1 {last}]
+            "
+        )
+    };
+    for last in [1, 2, 3] {
+        assert_valid(true, &lines(last));
+    }
+    assert_valid(false, &lines(4));
+}
+
+#[test]
+fn a_write_that_began_later_cannot_be_hidden() {
+    // 2 was invoked after 1 was read, and returned before the read of 1 again.
+    assert_valid(
+        false,
+        "
+        0 invoke write [1 1]
+        0 ok write [1 1]
+        3 invoke read [1 nil]
+        3 ok read [1 1]
+        1 invoke write [1 2]
+        1 ok write [1 2]
+        3 invoke read [1 nil]
+        3 ok read [1 1]
+        ",
+    );
+}
+
+#[test]
+fn a_cas_takes_effect_only_on_what_it_expects() {
+    let cas = |from: u8| {
+        format!(
+            "
+            0 invoke write [1 1]
+            0 ok write [1 1]
+            0 invoke cas [1 [{from} 2]]
+            0 ok cas [1 [{from} 2]]
+            "
+        )
+    };
+    assert_valid(true, &cas(1));
+    assert_valid(false, &cas(3));
+    // Of two that expect the same, one must have failed.
+    assert_valid(
+        false,
+        "
+        0 invoke write [1 1]
+        0 ok write [1 1]
+        0 invoke cas [1 [1 2]]
+        1 invoke cas [1 [1 3]]
+        0 ok cas [1 [1 2]]
+        1 ok cas [1 [1 3]]
+        ",
+    );
+    // One after the other, in the order that fits.
+    assert_valid(
+        true,
+        "
+        0 invoke write [1 1]
+        0 ok write [1 1]
+        0 invoke cas [1 [2 3]]
+        1 invoke cas [1 [1 2]]
+        0 ok cas [1 [2 3]]
+        1 ok cas [1 [1 2]]
+        2 invoke read [1 nil]
+        2 ok read [1 3]
+        ",
+    );
+}
+
+#[test]
+fn what_is_indeterminate_may_take_effect_at_any_time_or_never() {
+    let lines = |reads: &[&str]| {
+        let mut lines = "
+            0 invoke write [1 1]
+            0 ok write [1 1]
+            1 invoke write [1 2]
+            1 info write [1 2]
+            2 invoke cas [1 [2 3]]
+            "
+        .to_owned();
+        for read in reads {
+            lines += &format!("9 invoke read [1 nil]\n9 ok read [1 {read}]\n");
+        }
+        lines
+    };
+    for possible in [
+        &["1", "1"][..],
+        &["1", "2"],
+        &["2", "2", "3"],
+        &["1", "3"],
+        &["3", "2"],
+    ] {
+        // The last of these: the write hides the cas only if it comes after it, but the cas needs
+        // the write. So it is not possible.
+        assert_valid(possible != ["3", "2"], &lines(possible));
+    }
+    for impossible in [&["2", "1"][..], &["1", "2", "1"], &["2", "3", "2"]] {
+        assert_valid(false, &lines(impossible));
+    }
+}
+
+#[test]
+fn operations_that_failed_did_not_take_effect() {
+    assert_valid(
+        false,
+        "
+        0 invoke write [1 1]
+        0 fail write [1 1]
+        0 invoke read [1 nil]
+        0 ok read [1 1]
+        ",
+    );
+}
+
+#[test]
+fn nobody_reads_what_nobody_wrote() {
+    assert_valid(false, "0 invoke read [1 nil]\n0 ok read [1 7]");
+    // A read without a value fits any state, as in Knossos.
+    assert_valid(
+        true,
+        "
+        0 invoke write [1 1]
+        0 ok write [1 1]
+        0 invoke read [1 nil]
+        0 ok read [1 nil]
+        ",
+    );
+}
+
+#[test]
+fn every_key_stands_for_itself() {
+    let results = lin_kv(
+        "
+        0 invoke write [\"b\" 1]
+        1 invoke write [\"a\" 2]
+        0 ok write [\"b\" 1]
+        1 ok write [\"a\" 2]
+        0 invoke read [\"b\" nil]
+        1 invoke read [\"a\" nil]
+        0 ok read [\"b\" 2]
+        1 ok read [\"a\" 1]
+        2 invoke read [\"c\" nil]
+        ",
+    );
+    assert_has(&results, r#"{:valid? false, :failures ["a" "b"]}"#);
+    assert_has(&lin_kv(""), "{:valid? true, :results {}, :failures []}");
+}
+
+#[test]
+fn what_is_not_an_operation_on_a_key_is_unknown() {
+    for lines in [
+        "0 invoke read",
+        "0 invoke read [1 nil]\n0 ok read 7",
+        "0 invoke cas [1 7]",
+        "0 invoke swap [1 7]",
+    ] {
+        assert_has(&lin_kv(lines), "{:valid? :unknown}");
+    }
+}
+
+/// Many writers at once: the orders of their writes are too many to try, and need not be.
+#[test]
+fn a_hundred_concurrent_writers_are_no_trouble() {
+    let mut lines = String::new();
+    for round in 0..20 {
+        for process in 0..100 {
+            lines += &format!("{process} invoke write [1 {process}]\n");
+        }
+        for process in (0..100).rev() {
+            lines += &format!("{process} ok write [1 {process}]\n");
+        }
+        lines += &format!(
+            "100 invoke read [1 nil]\n100 ok read [1 {}]\n",
+            (round * 7) % 100
+        );
+    }
+    assert_valid(true, &lines);
+    assert_valid(
+        false,
+        &format!("{lines}100 invoke read [1 nil]\n100 ok read [1 1000]\n"),
+    );
+}
+
+/// And many operations that nobody knows the fate of.
+#[test]
+fn dozens_of_indeterminate_operations_are_no_trouble() {
+    let mut lines = String::new();
+    for process in 0..40 {
+        let (from, to) = (process % 5, (process * 3 + 1) % 5);
+        if process % 2 == 0 {
+            lines += &format!("{process} invoke write [1 {to}]\n{process} info write [1 {to}]\n");
+        } else {
+            lines += &format!("{process} invoke cas [1 [{from} {to}]]\n");
+        }
+    }
+    for read in 0..200 {
+        lines += &format!(
+            "100 invoke write [1 {}]\n100 ok write [1 {}]\n",
+            read % 5,
+            read % 5
+        );
+        lines += &format!("101 invoke read [1 nil]\n101 ok read [1 {}]\n", read % 5);
+    }
+    assert_valid(true, &lines);
+    assert_valid(
+        false,
+        &format!("{lines}101 invoke read [1 nil]\n101 ok read [1 9]\n"),
+    );
+}

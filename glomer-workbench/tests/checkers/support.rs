@@ -1,0 +1,65 @@
+//! A short notation for histories, and short ways to look at results.
+
+use glomer_workbench::checker::{self, CheckOptions, Workload};
+use glomer_workbench::edn::Edn;
+use glomer_workbench::history::{History, Op, OpType, Process};
+
+/// Reads a history from lines of `process kind function value`, ten milliseconds apart, such as
+///
+/// ```text
+/// 0 invoke read
+/// 0 ok read [1 2] final
+/// nemesis info start-partition
+/// ```
+pub(crate) fn history(lines: &str) -> History {
+    let lines = lines.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty())
+        .zip(0..)
+        .map(|(line, number)| {
+            let mut words = line.splitn(4, ' ');
+            let process = match words.next().unwrap() {
+                "nemesis" => Process::Nemesis,
+                number => Process::Client(number.parse().unwrap()),
+            };
+            let kind = match words.next().unwrap() {
+                "invoke" => OpType::Invoke,
+                "ok" => OpType::Ok,
+                "fail" => OpType::Fail,
+                "info" => OpType::Info,
+                other => panic!("{other} in {line}"),
+            };
+            let f = words.next().unwrap();
+            let value = words.next().unwrap_or("nil");
+            let (value, is_final) = match value.strip_suffix(" final") {
+                Some(value) => (value, true),
+                None => (value, false),
+            };
+            let value = Edn::parse(value).unwrap_or_else(|error| panic!("{error} in {line}"));
+            Op {
+                time: number * 10_000_000,
+                is_final,
+                ..Op::new(kind, process, f, value)
+            }
+        })
+        .collect()
+}
+
+/// What the workload's checker says about the history.
+pub(crate) fn check(workload: Workload, lines: &str) -> Edn {
+    checker::check(workload, &history(lines), &CheckOptions::default())
+}
+
+/// Reads a value.
+pub(crate) fn edn(text: &str) -> Edn {
+    Edn::parse(text).unwrap()
+}
+
+/// Asserts that the map has these entries, among others.
+#[track_caller]
+pub(crate) fn assert_has(map: &Edn, entries: &str) {
+    for (key, value) in edn(entries).as_map().unwrap() {
+        let found = map.get(key.name().unwrap());
+        assert_eq!(found, Some(value), "{key} in {}", map.pretty(100));
+    }
+}
