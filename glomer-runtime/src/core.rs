@@ -407,7 +407,8 @@ impl Core {
 
     /// When something is to be done next without input.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        if self.ready.len() > 0 {
+        // A task that is over may still be noted down as ready.
+        if self.waiting() > 0 && self.ready.len() > 0 {
             return Some(self.now.get());
         }
         self.timers

@@ -59,6 +59,28 @@ fn remind(state: &mut State, cx: &Context, times: u32) {
     }
 }
 
+#[handler("twice")]
+async fn twice(_: &Shared<State>) {
+    let mut first = true;
+    std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        cx.waker().wake_by_ref();
+        match std::mem::take(&mut first) {
+            true => std::task::Poll::Pending,
+            false => std::task::Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+#[test]
+fn a_task_that_was_woken_and_is_over_leaves_nothing_to_do() {
+    let mut node = start();
+    let answers = send(&mut node, ms(0), "c1", json!({"type": "twice", "msg_id": 5}));
+    assert_eq!(answers.len(), 1);
+    assert_eq!(node.deadline(), None);
+}
+
 #[handler("spin")]
 async fn spin(_: &Shared<State>) {
     std::future::poll_fn(|cx| {
