@@ -6,7 +6,7 @@ use super::text::{count, printable, shorten};
 use crate::edn::Edn;
 
 /// What fits in a line is not folded.
-const LINE: usize = 110;
+const LINE: usize = 124;
 /// More elements than these are for the file, not for the page.
 const MOST: usize = 400;
 /// A collection of more elements than this starts folded.

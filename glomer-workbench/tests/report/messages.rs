@@ -241,6 +241,26 @@ fn labels_say_what_there_is_room_for() {
 }
 
 #[test]
+fn a_label_that_would_cover_another_is_left_out() {
+    let mut net = Net::default();
+    let body = r#"{"type":"race"}"#;
+    net.send((0, 1), ("n0", "n1"), body);
+    net.send((1, 2), ("n0", "n1"), body);
+    net.recv((2, 2), ("n0", "n1"), body);
+    net.recv((3, 1), ("n0", "n1"), body);
+    net.send((4, 3), ("n0", "n1"), body);
+    net.recv((5, 3), ("n0", "n1"), body);
+    let svg = picture(net.0);
+    let arrows = arrows(&Document::parse(&svg).unwrap());
+    let labels: Vec<Option<&str>> = arrows.iter().map(|arrow| arrow.label.as_deref()).collect();
+    assert_eq!(
+        labels,
+        [Some("race"), None, Some("race")],
+        "one overtakes another"
+    );
+}
+
+#[test]
 fn a_body_that_the_journal_cut_still_has_its_type() {
     let mut net = Net::default();
     let body = format!(r#"{{"type":"read_ok","messages":"{}"}}"#, "x".repeat(5_000));

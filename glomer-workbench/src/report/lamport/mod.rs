@@ -5,15 +5,17 @@
 //! received. What is drawn, in which order and up to which bound follows
 //! Maelstrom's diagram (its `net/viz.clj`); lost messages and faults are ours.
 
+mod body;
+mod label;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
 
 use maud::{Markup, PreEscaped, html};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 
+use self::body::Body;
+use self::label::Labels;
 use super::faults::Fault;
-use super::text::{count, duration, printable, shorten};
+use super::text::{count, duration, printable};
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 
 /// The picture ends with the events that the journal kept, or when the bodies in
@@ -32,11 +34,6 @@ const WIDEST: f64 = 190.0;
 /// The columns' names come again after so many steps.
 const NAMES_EVERY: usize = 50;
 const TIME_EVERY: usize = 5;
-/// About the width of a letter in a label.
-const LETTER: f64 = 5.7;
-const LONGEST_LABEL: usize = 56;
-/// The cosine of the angle from which on a line is too steep for a label.
-const STEEPEST: f64 = 0.5;
 
 const STYLE: &str = "
 .lamport { color-scheme: light dark; font: 11px system-ui, 'Helvetica Neue', Arial, sans-serif; }
@@ -104,53 +101,6 @@ struct Arrow<'a> {
     message: &'a NetEvent,
 }
 
-/// What a body says, as far as the journal kept it.
-struct Body {
-    kind: String,
-    /// The other fields, in the order in which they were written.
-    fields: Vec<(String, Value)>,
-}
-
-impl Body {
-    fn parse(json: &str) -> Self {
-        let mut fields = Vec::new();
-        // An error is the end of what was kept.
-        let _ = Fields(&mut fields).deserialize(&mut serde_json::Deserializer::from_str(json));
-        let kind = (fields.iter().position(|(name, _)| name == "type")).map(|i| fields.remove(i).1);
-        let kind = match kind {
-            Some(Value::String(kind)) => kind,
-            _ => "…".to_string(),
-        };
-        Self { kind, fields }
-    }
-}
-
-/// Reads the fields of an object into a list that keeps those before an error.
-struct Fields<'a>(&'a mut Vec<(String, Value)>);
-
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(field) = map.next_entry()? {
-            self.0.push(field);
-        }
-        Ok(())
-    }
-}
-
 pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
     let (events, total) = window(journal);
     let all = events.len() == total;
@@ -164,6 +114,8 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
     let width = (GUTTER + pitch * names.len() as f64).max(420.0);
     let height = bottom + BOTTOM;
     let names_every = NAMES_EVERY.max(names.len());
+
+    let mut labels = Labels::default();
 
     let svg = html! {
         svg.lamport xmlns="http://www.w3.org/2000/svg" width=(width) height=(height)
@@ -182,7 +134,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
             @for (step, event) in events.iter().enumerate().step_by(TIME_EVERY) {
                 text.time x=(GUTTER - 16.0) y=(y(step) + 4.0) { (moment(event.time)) }
             }
-            @for arrow in &arrows { (draw(arrow, &events, &place, bottom)) }
+            @for arrow in &arrows { (draw(arrow, &events, &place, bottom, &mut labels)) }
             @if events.is_empty() {
                 text.time x=(width / 2.0) y=(TOP) { "no messages" }
             }
@@ -339,6 +291,7 @@ fn draw(
     events: &[&NetEvent],
     place: &HashMap<&str, f64>,
     bottom: f64,
+    labels: &mut Labels,
 ) -> Markup {
     let message = arrow.message;
     let body = Body::parse(&message.body);
@@ -376,7 +329,7 @@ fn draw(
                 "\n" (printable(&message.body))
             }
             path d=(path(from, to, arrow.end, across == 0.0)) {}
-            (label(from, to, &body))
+            (labels.label(from, to, &body))
         }
     }
 }
@@ -425,33 +378,4 @@ fn path(from: Point, to: Point, end: End, to_self: bool) -> String {
         End::Below => String::new(),
     };
     format!("M{:.1} {:.1}{line}{tip}", from.0, from.1)
-}
-
-/// What the message says, as far as it fits along the line. The lines of messages
-/// that are sent one after the other are too close for text when they are steep.
-fn label(from: Point, to: Point, body: &Body) -> Markup {
-    let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-    let length = dx.hypot(dy);
-    let room = ((length - 26.0) / LETTER).max(0.0) as usize;
-    if dx.abs() / length < STEEPEST || room < body.kind.chars().count() {
-        return html! {};
-    }
-    let mut text = body.kind.clone();
-    for (name, value) in &body.fields {
-        match value {
-            Value::String(error) if body.kind == "error" && name == "text" => {
-                text = format!("error {error}");
-                break;
-            }
-            _ if ["msg_id", "in_reply_to"].contains(&name.as_str()) => {}
-            _ => text = format!("{text} {name}={value}"),
-        }
-    }
-    // Upright, whichever way the arrow points.
-    let angle = (dy / dx).atan().to_degrees();
-    let (x, y) = (from.0 + dx / 2.0, from.1 + dy / 2.0);
-    html! {
-        text transform={ "translate(" (format!("{x:.1} {y:.1}")) ") rotate(" (format!("{angle:.1}")) ")" }
-            y="-4" { (printable(&shorten(&text, room.min(LONGEST_LABEL)))) }
-    }
 }
