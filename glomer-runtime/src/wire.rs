@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// How deep objects and arrays may nest, as in `serde_json`.
 const MAX_DEPTH: u8 = 127;
@@ -66,93 +67,41 @@ pub(crate) fn read(line: &[u8]) -> Result<Envelope<'_>> {
     let text = std::str::from_utf8(line).map_err(|error| Defect::Utf8 {
         column: error.valid_up_to() + 1,
     })?;
-    let mut scan = Scan {
-        text,
-        bytes: line,
-        at: 0,
-    };
-    let (mut src, mut body, mut header) = (None, None, Header::default());
-    scan.space();
-    if scan.peek() != Some(b'{') {
-        // Not JSON at all is worth telling from JSON of another kind.
-        scan.value(0)?;
-        scan.end()?;
-        return Err(Defect::NotAnObject);
-    }
-    scan.object(|scan, key| {
-        match key {
-            "src" => src = Some(scan.value(1)?),
-            "body" => {
-                let start = scan.at;
-                if scan.peek() == Some(b'{') {
-                    header = Header::default();
-                    scan.object(|scan, key| {
-                        match key {
-                            "type" => header.kind = Some(string(scan.value(2)?, "type")?),
-                            "msg_id" => header.msg_id = integer(scan.value(2)?, "msg_id")?,
-                            "in_reply_to" => {
-                                header.in_reply_to = integer(scan.value(2)?, "in_reply_to")?;
-                            }
-                            _ => drop(scan.value(2)?),
-                        }
-                        Ok(())
-                    })?;
-                } else {
-                    scan.value(1)?;
-                }
-                body = Some(&text[start..scan.at]);
-            }
-            _ => drop(scan.value(1)?),
-        }
-        Ok(())
+    let mut scan = Scan::new(text);
+    let tokens = scan.envelope().ok_or_else(|| {
+        let (at, expected) = scan.failure;
+        let column = at + 1;
+        Defect::Json { column, expected }
     })?;
-    scan.end()?;
-    let body = body.ok_or(Defect::Lacks("body"))?;
+    let tokens = tokens.ok_or(Defect::NotAnObject)?;
+    let body = tokens.body.ok_or(Defect::Lacks("body"))?;
     if !body.starts_with('{') {
         return Err(Defect::NotA("body", "an object"));
     }
-    let src = string(src.ok_or(Defect::Lacks("src"))?, "src")?;
+    let kind = tokens.kind.map(|token| string(token, "type"));
+    let header = Header {
+        kind: kind.transpose()?,
+        msg_id: integer(tokens.msg_id, "msg_id")?,
+        in_reply_to: integer(tokens.in_reply_to, "in_reply_to")?,
+    };
+    let src = string(tokens.src.ok_or(Defect::Lacks("src"))?, "src")?;
     Ok(Envelope { src, body, header })
 }
 
 /// The name of the field of `body` at whose value a reader gave up that had
 /// consumed so many bytes.
 pub(crate) fn field_at(body: &str, consumed: usize) -> Option<Cow<'_, str>> {
-    let mut scan = Scan {
-        text: body,
-        bytes: body.as_bytes(),
-        at: 0,
-    };
-    let mut found = None;
-    scan.object(|scan, key| {
-        let start = scan.at;
-        scan.value(1)?;
-        if found.is_none() && (start..=scan.at).contains(&consumed) {
-            found = Some(key);
-        }
-        Ok(())
-    })
-    .ok()?;
-    string_content(found?)
+    let (name, _) =
+        Fields::of(body).find(|(_, value)| (value.start..=value.end).contains(&consumed))?;
+    string_content(name)
 }
 
 /// The text of the value of `body`'s field `name`.
 pub(crate) fn field<'a>(body: &'a str, name: &str) -> Option<&'a str> {
-    let mut scan = Scan {
-        text: body,
-        bytes: body.as_bytes(),
-        at: 0,
-    };
-    let mut found = None;
-    scan.object(|scan, key| {
-        let value = scan.value(1)?;
-        if string_content(key).is_some_and(|key| key == name) {
-            found = Some(value);
-        }
-        Ok(())
-    })
-    .ok()?;
-    found
+    let (_, value) = Fields::of(body)
+        .filter(|(key, _)| string_content(key).is_some_and(|key| key == name))
+        .last()?;
+    Some(&body[value])
 }
 
 /// Decodes the text of a JSON string, quotes included.
@@ -166,7 +115,7 @@ fn string<'a>(token: &'a str, field: &'static str) -> Result<Cow<'a, str>> {
 
 /// Decodes what stands between the quotes of a JSON string.
 fn string_content(content: &str) -> Option<Cow<'_, str>> {
-    if content.contains('\\') {
+    if content.bytes().any(|byte| byte == b'\\') {
         serde_json::from_str(&format!("\"{content}\""))
             .ok()
             .map(Cow::Owned)
@@ -176,206 +125,332 @@ fn string_content(content: &str) -> Option<Cow<'_, str>> {
 }
 
 /// `null` stands for absence, as most JSON writers have it.
-fn integer<'a>(token: &'a str, field: &'static str) -> Result<Option<&'a str>> {
+fn integer<'a>(token: Option<&'a str>, field: &'static str) -> Result<Option<&'a str>> {
+    let Some(token) = token.filter(|token| *token != "null") else {
+        return Ok(None);
+    };
     let digits = token.strip_prefix('-').unwrap_or(token);
-    if token == "null" {
-        Ok(None)
-    } else if digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(Some(token))
-    } else {
-        Err(Defect::NotA(field, "an integer"))
+    match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(Some(token)),
+        false => Err(Defect::NotA(field, "an integer")),
     }
 }
 
+/// The values, as written, that make an [`Envelope`].
+#[derive(Default)]
+struct Tokens<'a> {
+    src: Option<&'a str>,
+    body: Option<&'a str>,
+    kind: Option<&'a str>,
+    msg_id: Option<&'a str>,
+    in_reply_to: Option<&'a str>,
+}
+
+/// A strict reader of JSON that keeps nothing. Each part takes the place where
+/// something begins and returns the place behind it; `None` is a failure.
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    at: usize,
+    /// Where it gave up, and what it expected there.
+    failure: (usize, &'static str),
+}
+
+/// How an object or an array goes on.
+enum Step {
+    /// With what begins here.
+    Next(usize),
+    /// Not at all; it ended before here.
+    End(usize),
+}
+
+/// The fields of an object that was read before: names as written, and where
+/// their values are.
+struct Fields<'a> {
+    scan: Scan<'a>,
+    step: Step,
+}
+
+impl<'a> Fields<'a> {
+    fn of(object: &'a str) -> Self {
+        let scan = Scan::new(object);
+        let step = scan.open(0, b'}');
+        Self { scan, step }
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, Range<usize>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Step::Next(at) = self.step else {
+            return None;
+        };
+        let (key, start) = self.scan.key(at)?;
+        let end = self.scan.value(start, 1)?;
+        self.step = self.scan.more(end, b'}')?;
+        Some((std::str::from_utf8(key).ok()?, start..end))
+    }
 }
 
 impl<'a> Scan<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
-            self.at += 1;
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            failure: (0, ""),
         }
     }
 
-    fn fail<T>(&self, expected: &'static str) -> Result<T> {
-        Err(Defect::Json {
-            column: self.at + 1,
-            expected,
-        })
+    #[cold]
+    fn fail<T>(&mut self, at: usize, expected: &'static str) -> Option<T> {
+        self.failure = (at, expected);
+        None
     }
 
-    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<()> {
-        if self.peek() == Some(byte) {
-            self.at += 1;
-            Ok(())
-        } else {
-            self.fail(expected)
+    fn peek(&self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+
+    fn space(&self, mut at: usize) -> usize {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek(at) {
+            at += 1;
+        }
+        at
+    }
+
+    fn expect(&mut self, at: usize, byte: u8, expected: &'static str) -> Option<usize> {
+        match self.peek(at) {
+            Some(found) if found == byte => Some(at + 1),
+            _ => self.fail(at, expected),
         }
     }
 
-    fn end(&mut self) -> Result<()> {
-        self.space();
-        if self.at == self.bytes.len() {
-            Ok(())
-        } else {
-            self.fail("the end of the line")
+    fn end(&mut self, at: usize) -> Option<()> {
+        match self.space(at) {
+            at if at == self.bytes.len() => Some(()),
+            at => self.fail(at, "the end of the line"),
         }
     }
 
-    /// Reads an object, calling `field` with each key (undecoded, without its
-    /// quotes) at the start of its value, which `field` must consume.
-    fn object(&mut self, mut field: impl FnMut(&mut Self, &'a str) -> Result<()>) -> Result<()> {
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
+    /// Reads a message; not an object is no failure, but no message.
+    ///
+    /// Of a field that is there twice the last one counts, as in most readers.
+    fn envelope(&mut self) -> Option<Option<Tokens<'a>>> {
+        let at = self.space(0);
+        if self.peek(at) != Some(b'{') {
+            let at = self.value(at, 0)?;
+            self.end(at)?;
+            return Some(None);
         }
+        let mut tokens = Tokens::default();
+        let mut step = self.open(at, b'}');
         loop {
-            let key = self.string()?;
-            self.space();
-            self.expect(b':', "`:`")?;
-            self.space();
-            field(self, &key[1..key.len() - 1])?;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => {
-                    self.at += 1;
-                    return Ok(());
+            step = match step {
+                Step::Next(at) => {
+                    let (key, at) = self.key(at)?;
+                    let at = match key {
+                        b"src" => self.keep(at, 1, &mut tokens.src)?,
+                        b"body" => self.body(at, &mut tokens)?,
+                        _ => self.value(at, 1)?,
+                    };
+                    self.more(at, b'}')?
                 }
-                _ => return self.fail("`,` or `}`"),
+                Step::End(at) => {
+                    self.end(at)?;
+                    return Some(Some(tokens));
+                }
             }
-            self.space();
         }
     }
 
-    /// Reads any value and returns its text.
-    fn value(&mut self, depth: u8) -> Result<&'a str> {
-        let start = self.at;
-        match self.peek() {
-            Some(b'"') => return self.string(),
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b't') => self.literal("true")?,
-            Some(b'f') => self.literal("false")?,
-            Some(b'n') => self.literal("null")?,
+    fn body(&mut self, start: usize, tokens: &mut Tokens<'a>) -> Option<usize> {
+        if self.peek(start) != Some(b'{') {
+            return self.keep(start, 1, &mut tokens.body);
+        }
+        (tokens.kind, tokens.msg_id, tokens.in_reply_to) = (None, None, None);
+        let mut step = self.open(start, b'}');
+        loop {
+            step = match step {
+                Step::Next(at) => {
+                    let (key, at) = self.key(at)?;
+                    let at = match key {
+                        b"type" => self.keep(at, 2, &mut tokens.kind)?,
+                        b"msg_id" => self.keep(at, 2, &mut tokens.msg_id)?,
+                        b"in_reply_to" => self.keep(at, 2, &mut tokens.in_reply_to)?,
+                        _ => self.value(at, 2)?,
+                    };
+                    self.more(at, b'}')?
+                }
+                Step::End(at) => {
+                    tokens.body = Some(&self.text[start..at]);
+                    return Some(at);
+                }
+            }
+        }
+    }
+
+    /// Reads any value and keeps its text.
+    fn keep(&mut self, start: usize, depth: u8, token: &mut Option<&'a str>) -> Option<usize> {
+        let end = self.value(start, depth)?;
+        *token = Some(&self.text[start..end]);
+        Some(end)
+    }
+
+    fn value(&mut self, at: usize, depth: u8) -> Option<usize> {
+        match self.peek(at) {
+            Some(b'"') => self.string(at),
+            Some(b'-' | b'0'..=b'9') => self.number(at),
+            Some(b't') => self.literal(at, "true"),
+            Some(b'f') => self.literal(at, "false"),
+            Some(b'n') => self.literal(at, "null"),
             Some(b'{' | b'[') if depth >= MAX_DEPTH => {
-                return self.fail("less nesting than 128 levels");
+                self.fail(at, "less nesting than 128 levels")
             }
-            Some(b'{') => self.object(|scan, _| scan.value(depth + 1).map(drop))?,
-            Some(b'[') => self.array(depth)?,
-            _ => return self.fail("a value"),
+            Some(b'{') => self.object(at, depth),
+            Some(b'[') => self.array(at, depth),
+            _ => self.fail(at, "a value"),
         }
-        Ok(&self.text[start..self.at])
     }
 
-    fn array(&mut self, depth: u8) -> Result<()> {
-        self.at += 1;
-        self.space();
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
+    fn object(&mut self, at: usize, depth: u8) -> Option<usize> {
+        let mut step = self.open(at, b'}');
         loop {
-            self.value(depth + 1)?;
-            self.space();
-            match self.peek() {
-                Some(b',') => self.at += 1,
-                Some(b']') => {
-                    self.at += 1;
-                    return Ok(());
+            step = match step {
+                Step::Next(at) => {
+                    let (_, at) = self.key(at)?;
+                    let at = self.value(at, depth + 1)?;
+                    self.more(at, b'}')?
                 }
-                _ => return self.fail("`,` or `]`"),
+                Step::End(at) => return Some(at),
             }
-            self.space();
         }
     }
 
-    fn string(&mut self) -> Result<&'a str> {
-        let start = self.at;
-        self.expect(b'"', "`\"`")?;
+    fn array(&mut self, at: usize, depth: u8) -> Option<usize> {
+        let mut step = self.open(at, b']');
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(&self.text[start..self.at]);
+            step = match step {
+                Step::Next(at) => {
+                    let at = self.value(at, depth + 1)?;
+                    self.more(at, b']')?
                 }
-                Some(b'\\') => self.escape()?,
-                Some(0..0x20) | None => return self.fail("the end of the string"),
-                Some(_) => self.at += 1,
+                Step::End(at) => return Some(at),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<()> {
-        self.at += 1;
-        match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
-                self.at += 1;
-                Ok(())
+    /// Steps over the opening bracket at `at`.
+    fn open(&self, at: usize, close: u8) -> Step {
+        let at = self.space(at + 1);
+        match self.peek(at) == Some(close) {
+            true => Step::End(at + 1),
+            false => Step::Next(at),
+        }
+    }
+
+    /// Steps over what follows an element.
+    fn more(&mut self, at: usize, close: u8) -> Option<Step> {
+        let at = self.space(at);
+        match self.peek(at) {
+            Some(b',') => Some(Step::Next(self.space(at + 1))),
+            Some(byte) if byte == close => Some(Step::End(at + 1)),
+            _ if close == b'}' => self.fail(at, "`,` or `}`"),
+            _ => self.fail(at, "`,` or `]`"),
+        }
+    }
+
+    /// Reads a key and its colon; the key is as written, less its quotes.
+    fn key(&mut self, start: usize) -> Option<(&'a [u8], usize)> {
+        let end = self.string(start)?;
+        let key = &self.bytes[start + 1..end - 1];
+        let at = self.space(end);
+        let at = self.expect(at, b':', "`:`")?;
+        Some((key, self.space(at)))
+    }
+
+    fn string(&mut self, at: usize) -> Option<usize> {
+        let mut at = self.expect(at, b'"', "`\"`")?;
+        loop {
+            at = self.plain(at);
+            match self.peek(at) {
+                Some(b'"') => return Some(at + 1),
+                Some(b'\\') => at = self.escape(at + 1)?,
+                _ => return self.fail(at, "the end of the string"),
             }
+        }
+    }
+
+    /// Skips what stands for itself in a string, eight bytes at a time: most
+    /// of a line is that.
+    fn plain(&self, mut at: usize) -> usize {
+        const LOWS: u64 = u64::MAX / 0xff;
+        const HIGHS: u64 = LOWS << 7;
+        while let Some(chunk) = self.bytes[at..].first_chunk() {
+            let word = u64::from_le_bytes(*chunk);
+            // Subtracting borrows from the high bit of a byte that is smaller;
+            // only the lowest such bit is certain, which is the one wanted.
+            let control = word.wrapping_sub(LOWS * 0x20);
+            let quote = (word ^ (LOWS * u64::from(b'"'))).wrapping_sub(LOWS);
+            let escape = (word ^ (LOWS * u64::from(b'\\'))).wrapping_sub(LOWS);
+            let ends = (control | quote | escape) & !word & HIGHS;
+            if ends != 0 {
+                return at + ends.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+        while !matches!(self.peek(at), Some(b'"' | b'\\' | 0..0x20) | None) {
+            at += 1;
+        }
+        at
+    }
+
+    #[cold]
+    fn escape(&mut self, at: usize) -> Option<usize> {
+        match self.peek(at) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Some(at + 1),
             Some(b'u') => {
-                self.at += 1;
-                for _ in 0..4 {
-                    if !self.peek().is_some_and(|byte| byte.is_ascii_hexdigit()) {
-                        return self.fail("four hexadecimal digits");
-                    }
-                    self.at += 1;
+                let hexadecimal = |at| self.peek(at).is_some_and(|byte| byte.is_ascii_hexdigit());
+                match (at + 1..at + 5).find(|at| !hexadecimal(*at)) {
+                    None => Some(at + 5),
+                    Some(at) => self.fail(at, "four hexadecimal digits"),
                 }
-                Ok(())
             }
-            _ => self.fail("an escape"),
+            _ => self.fail(at, "an escape"),
         }
     }
 
-    fn number(&mut self) -> Result<()> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    fn number(&mut self, mut at: usize) -> Option<usize> {
+        at += usize::from(self.peek(at) == Some(b'-'));
+        at = match self.peek(at) {
+            Some(b'0') => at + 1,
+            _ => self.digits(at)?,
+        };
+        if self.peek(at) == Some(b'.') {
+            at = self.digits(at + 1)?;
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
+        if let Some(b'e' | b'E') = self.peek(at) {
+            at += 1;
+            at += usize::from(matches!(self.peek(at), Some(b'+' | b'-')));
+            at = self.digits(at)?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.peek() {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
+        Some(at)
     }
 
-    fn digits(&mut self) -> Result<()> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
+    fn digits(&mut self, start: usize) -> Option<usize> {
+        let mut at = start;
+        while self.peek(at).is_some_and(|byte| byte.is_ascii_digit()) {
+            at += 1;
         }
-        if self.at > start {
-            Ok(())
-        } else {
-            self.fail("a digit")
+        match at > start {
+            true => Some(at),
+            false => self.fail(at, "a digit"),
         }
     }
 
-    fn literal(&mut self, literal: &'static str) -> Result<()> {
-        if self.text[self.at..].starts_with(literal) {
-            self.at += literal.len();
-            Ok(())
-        } else {
-            self.fail(literal)
+    fn literal(&mut self, at: usize, literal: &'static str) -> Option<usize> {
+        match self.text[at..].starts_with(literal) {
+            true => Some(at + literal.len()),
+            false => self.fail(at, literal),
         }
     }
 }
