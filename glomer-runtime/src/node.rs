@@ -348,6 +348,9 @@ impl<S: 'static> Node<S> {
     }
 
     fn run_tasks(&mut self, turns: usize) {
+        if self.core.waiting() == 0 {
+            return;
+        }
         for _ in 0..turns {
             let Some((number, mut task, waker)) = self.core.ready_task() else {
                 break;

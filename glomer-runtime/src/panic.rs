@@ -1,22 +1,24 @@
 //! Catching the panic of a handler together with its place.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::Once;
 
 thread_local! {
-    /// `Some` while a handler runs: the report of its panic.
-    static REPORT: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Whether a handler runs.
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    /// What is to be said of its panic.
+    static REPORT: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Calls `f`; if it panics, says with what and where.
 pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     install_hook();
-    let outer = REPORT.replace(Some(String::new()));
+    let outer = CATCHING.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(f));
-    let report = REPORT.replace(outer);
-    result.map_err(|_| report.unwrap_or_default())
+    CATCHING.set(outer);
+    result.map_err(|_| REPORT.take())
 }
 
 /// The place of a panic is known to the panic hook only.
@@ -24,17 +26,9 @@ fn install_hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let ours = REPORT.with_borrow_mut(|report| match report {
-                Some(report) => {
-                    *report = describe(info);
-                    true
-                }
-                None => false,
-            });
-            if !ours {
-                previous(info);
-            }
+        panic::set_hook(Box::new(move |info| match CATCHING.get() {
+            true => REPORT.set(describe(info)),
+            false => previous(info),
         }));
     });
 }

@@ -141,6 +141,8 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
 /// Standard input, cut into lines.
 struct Input {
     buffer: Vec<u8>,
+    /// What of the buffer was read; the rest is room.
+    filled: usize,
     /// What of the buffer is taken already.
     taken: usize,
     /// What of the buffer is known to hold no further line feed.
@@ -162,6 +164,7 @@ impl Input {
         let buffer = Vec::new();
         Self {
             buffer,
+            filled: 0,
             taken: 0,
             searched: 0,
             max_line,
@@ -185,22 +188,23 @@ impl Input {
 
     /// Reads what there is, waiting for it; false at the end of input.
     fn read(&mut self) -> io::Result<bool> {
-        self.buffer.drain(..self.taken);
+        self.buffer.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
         self.searched -= self.taken;
         self.taken = 0;
-        let length = self.buffer.len();
-        if length < BATCH {
+        self.buffer.resize(self.filled + BATCH, 0);
+        if self.filled < BATCH {
             // Give back what a long line took.
             self.buffer.shrink_to(4 * BATCH);
         }
-        self.buffer.resize(length + BATCH, 0);
+        let room = &mut self.buffer[self.filled..];
         let read = loop {
-            match rustix::io::read(rustix::stdio::stdin(), &mut self.buffer[length..]) {
+            match rustix::io::read(rustix::stdio::stdin(), &mut *room) {
                 Err(Errno::INTR) => {}
                 result => break result?,
             }
         };
-        self.buffer.truncate(length + read);
+        self.filled += read;
         self.ended = read == 0;
         Ok(!self.ended)
     }
@@ -208,7 +212,7 @@ impl Input {
     /// Takes the next line; at the end of input, the last one may lack its
     /// line feed.
     fn next_line(&mut self) -> Option<Line<'_>> {
-        let rest = &self.buffer[self.searched..];
+        let rest = &self.buffer[self.searched..self.filled];
         let end = self.searched + (&*rest).skip_until(b'\n').unwrap_or(rest.len());
         let whole = end > self.searched && self.buffer[end - 1] == b'\n';
         let start = self.taken;
