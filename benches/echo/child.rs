@@ -2,17 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 use crate::load::{self, Account};
 
-/// How long a node may be silent before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a node may be silent before it counts as stuck, in milliseconds.
+const PATIENCE: u16 = 3000;
 
 /// How the process ended once its input had.
 #[derive(Clone, Copy)]
@@ -26,6 +29,8 @@ pub(crate) struct Throughput {
     /// Right replies per second, from the start of the process to its last
     /// output.
     pub(crate) rate: f64,
+    /// Time on a processor per right reply, in microseconds, over all threads.
+    pub(crate) cost: f64,
     pub(crate) account: Account,
     pub(crate) ending: Ending,
 }
@@ -35,6 +40,7 @@ pub(crate) fn throughput(program: &str, requests: &Path, count: u64) -> io::Resu
     let stdin = Stdio::from(File::open(requests)?);
     // Not to be grown, and so not to be waited for, while time is taken.
     let mut output = Vec::with_capacity(256 * count as usize + 4096);
+    let cost_before = cost_of_children()?;
     let started = Instant::now();
     let mut node = Node::start(program, stdin)?;
     let mut last = started;
@@ -49,12 +55,22 @@ pub(crate) fn throughput(program: &str, requests: &Path, count: u64) -> io::Resu
         true => Ending::Exit(node.child.wait()?),
         false => Ending::Hangs,
     };
+    drop(node);
+    let cost = cost_of_children()? - cost_before;
     let account = Account::of(&output, count);
     Ok(Throughput {
         rate: account.answered as f64 / (last - started).as_secs_f64(),
+        cost: cost / account.answered as f64,
         account,
         ending,
     })
+}
+
+/// Processor time of all children that have ended, in microseconds.
+fn cost_of_children() -> io::Result<f64> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = |time: TimeVal| time.tv_sec() as f64 * 1e6 + time.tv_usec() as f64;
+    Ok(micros(usage.user_time()) + micros(usage.system_time()))
 }
 
 /// Sends `trips` requests, each when the last one is answered, and returns
@@ -102,9 +118,8 @@ impl Node {
     /// Appends what there is to read and returns its length, 0 at the end of
     /// output; `None` if nothing comes.
     fn read(&mut self, output: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        let mut fds = [PollFd::new(&self.stdout, PollFlags::IN)];
-        let timeout = Timespec::try_from(PATIENCE).expect("seconds fit");
-        if poll(&mut fds, Some(&timeout))? == 0 {
+        let mut fds = [PollFd::new(self.stdout.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PATIENCE)? == 0 {
             return Ok(None);
         }
         let mut chunk = [0; 64 * 1024];

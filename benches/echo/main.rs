@@ -6,7 +6,9 @@
 //! ```
 //!
 //! - Messages per second: a file with requests is standard input, replies are
-//!   read from a pipe, and every reply is checked: there, once, right.
+//!   read from a pipe, and every reply is checked: there, once, right. Beside
+//!   it stands what a message costs in time on a processor, since some of the
+//!   contestants keep more than one busy.
 //! - Round trip: one request at a time over pipes.
 //!
 //! The contestants take turns over several rounds, so that whatever else the
@@ -162,21 +164,22 @@ fn print_table(measured: &[Measured]) {
         .map(|(_, measured)| measured.rate())
         .fold(0.0, f64::max);
     println!(
-        "| {:27} | {:>10} | {:>5} | {:>12} | {:>10} | {:>7} | at the end of input |",
-        "node", "messages/s", "floor", "fastest peer", "round trip", "p99"
+        "| {:27} | {:>10} | {:>5} | {:>12} | {:>9} | {:>10} | {:>7} | at the end of input |",
+        "node", "messages/s", "floor", "fastest peer", "CPU", "round trip", "p99"
     );
     println!(
-        "| {:-<27} | {:->9}: | {:->4}: | {:->11}: | {:->9}: | {:->6}: | {:-<19} |",
-        "", "", "", "", "", "", ""
+        "| {:-<27} | {:->9}: | {:->4}: | {:->11}: | {:->8}: | {:->9}: | {:->6}: | {:-<19} |",
+        "", "", "", "", "", "", "", ""
     );
     for (contestant, measured) in contestants() {
         let rate = measured.rate();
         println!(
-            "| {:27} | {:>10} | {:>5.2} | {:>12.2} | {:>7.1} µs | {:>4.0} µs | {} |",
+            "| {:27} | {:>10} | {:>5.2} | {:>12.2} | {:>6.2} µs | {:>7.1} µs | {:>4.0} µs | {} |",
             contestant.name,
             thousands(rate),
             rate / floor,
             rate / fastest_peer,
+            median(measured.runs.iter().map(|run| run.cost)),
             median(measured.medians.iter().copied()) / 1000.0,
             median(measured.p99s.iter().copied()) / 1000.0,
             measured.ending(),

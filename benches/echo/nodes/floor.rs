@@ -44,9 +44,9 @@ struct ReplyBody<'a> {
 fn main() -> io::Result<()> {
     let mut input = BufReader::with_capacity(BUFFER, io::stdin());
     let mut output = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-    let mut line = Vec::new();
-    while input.read_until(b'\n', &mut line)? > 0 {
-        let request: Request<'_> = serde_json::from_slice(&line)?;
+    let mut line = String::new();
+    while input.read_line(&mut line)? > 0 {
+        let request: Request<'_> = serde_json::from_str(&line)?;
         let (kind, echo) = match request.body.kind {
             "echo" => ("echo_ok", Some(&*request.body.echo)),
             _ => ("init_ok", None),
