@@ -217,10 +217,10 @@ impl Input {
         let whole = end > self.searched && self.buffer[end - 1] == b'\n';
         let start = self.taken;
         self.searched = end;
-        if !whole && end - start > self.max_line {
-            if self.refused.is_none() {
-                self.refused = Some(self.buffer[start..start + EXCERPT.min(end - start)].into());
-            }
+        if !whole && self.refused.is_none() && end - start > self.max_line {
+            self.refused = Some(self.buffer[start..start + EXCERPT.min(end - start)].into());
+        }
+        if !whole && self.refused.is_some() {
             self.taken = end;
         }
         if !whole && !(self.ended && (end > start || self.refused.is_some())) {
