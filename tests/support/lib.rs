@@ -35,6 +35,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Writes bytes to its input as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stdin
