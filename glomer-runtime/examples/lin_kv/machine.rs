@@ -1,0 +1,118 @@
+//! What the log is about: the key-value store, and who counts in votes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::roster::Roster;
+
+/// What the log is made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Command {
+    /// What a client wants.
+    Order(Order),
+    /// Who counts from now on; the first entry of every term.
+    Roster(Roster),
+}
+
+/// A change that is done only once, however often it is ordered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) id: Id,
+    /// The lowest number of the session whose outcome is still of interest.
+    pub(crate) oldest: u64,
+    pub(crate) change: Change,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Change {
+    Write { key: Value, value: Value },
+    Cas { key: Value, from: Value, to: Value },
+}
+
+/// The run of the node that a client asked, and a number.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Id {
+    pub(crate) session: u64,
+    pub(crate) number: u64,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    Read(Value),
+    Changed,
+    NoSuchKey,
+    /// The key has this value, not the expected one.
+    Different(Value),
+    /// The node that asked has given up on it.
+    Forgotten,
+}
+
+/// The state that every node computes from the log.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) roster: Roster,
+    /// By the keys as JSON.
+    values: BTreeMap<String, Value>,
+    sessions: BTreeMap<u64, Session>,
+}
+
+/// The outcomes of changes that may come again: a network may deliver a request
+/// twice, and a node that hears nothing tries again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Session {
+    /// Nobody asks for changes with lower numbers any more.
+    oldest: u64,
+    outcomes: BTreeMap<u64, Outcome>,
+}
+
+impl Machine {
+    pub(crate) fn apply(&mut self, command: &Command) {
+        match command {
+            Command::Roster(roster) => self.roster = roster.clone(),
+            Command::Order(order) if self.outcome(order.id).is_some() => {}
+            Command::Order(Order { id, oldest, change }) => {
+                let outcome = self.change(change);
+                let session = self.sessions.entry(id.session).or_default();
+                session.outcomes.insert(id.number, outcome);
+                session.oldest = session.oldest.max(*oldest);
+                session.outcomes = session.outcomes.split_off(&session.oldest);
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Outcome {
+        match change {
+            Change::Write { key, value } => {
+                self.values.insert(key.to_string(), value.clone());
+                Outcome::Changed
+            }
+            Change::Cas { key, from, to } => match self.values.get_mut(&key.to_string()) {
+                Some(value) if value == from => {
+                    *value = to.clone();
+                    Outcome::Changed
+                }
+                Some(value) => Outcome::Different(value.clone()),
+                None => Outcome::NoSuchKey,
+            },
+        }
+    }
+
+    /// What became of an order; `None` if it is not applied.
+    pub(crate) fn outcome(&self, id: Id) -> Option<Outcome> {
+        let session = self.sessions.get(&id.session)?;
+        match id.number < session.oldest {
+            true => Some(Outcome::Forgotten),
+            false => session.outcomes.get(&id.number).cloned(),
+        }
+    }
+
+    pub(crate) fn read(&self, key: &Value) -> Outcome {
+        match self.values.get(&key.to_string()) {
+            Some(value) => Outcome::Read(value.clone()),
+            None => Outcome::NoSuchKey,
+        }
+    }
+}

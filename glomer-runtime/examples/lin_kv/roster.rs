@@ -1,0 +1,51 @@
+//! Who counts.
+//!
+//! Nothing here is on a disk, so a node that starts anew has forgotten what it
+//! voted and what it was given to keep, and must not pass for the one it was.
+//! Each run of a node therefore has a random number, and a [`Roster`] says which
+//! run counts for each node.
+//!
+//! The first roster comes from a [`Formation`]. Later ones are entries of the
+//! log: when a node greets with a run that is not in it, the leader proposes a
+//! roster with the new run. From then on the old one counts no more, and once
+//! the entry is committed, by a majority without that node, the new one does. By
+//! then it has every entry that the old one can have helped to commit; and to
+//! elect a leader that still counts the old one would take one of that majority,
+//! which gives no vote to a log without the entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The run that counts for each node.
+pub(crate) type Roster = BTreeMap<String, u64>;
+
+/// How the nodes of a new cluster agree on the first roster.
+///
+/// Each node greets all others and notes of each the first run that it hears of,
+/// and never another. It begins to vote when all others have noted the very same
+/// runs. Since a node that belongs to a cluster notes nobody any more, this can
+/// happen only where all nodes were new at the same time, and to all alike.
+#[derive(Default)]
+pub(crate) struct Formation {
+    pub(crate) roster: Roster,
+    agreed: BTreeSet<String>,
+}
+
+impl Formation {
+    pub(crate) fn meet(&mut self, node: &str, run: u64) {
+        self.roster.entry(node.to_owned()).or_insert(run);
+    }
+
+    /// Takes note of what another node has noted.
+    pub(crate) fn compare(&mut self, node: &str, noted: &Roster, nodes: usize) {
+        if let Some(run) = noted.get(node) {
+            self.meet(node, *run);
+        }
+        if self.roster.len() == nodes && self.roster == *noted {
+            self.agreed.insert(node.to_owned());
+        }
+    }
+
+    pub(crate) fn is_complete(&self, nodes: usize) -> bool {
+        self.agreed.len() + 1 == nodes
+    }
+}
