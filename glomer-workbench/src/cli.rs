@@ -21,6 +21,8 @@ enum Command {
     Test(Box<command::test::Args>),
     /// Check a history, from wherever it is
     Check(command::check::Args),
+    /// Measure what the workbench itself costs on this machine
+    Bench(command::bench::Args),
 }
 
 /// The exit code for bad usage, and for runs that could not be completed.
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Test(args) => command::test::run(&args),
         Command::Check(args) => command::check::run(&args),
+        Command::Bench(args) => command::bench::run(&args),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

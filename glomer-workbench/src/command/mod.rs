@@ -1,5 +1,6 @@
 //! The commands of `glomer`, each with its options.
 
+pub mod bench;
 pub mod check;
 pub mod program;
 pub mod test;

@@ -25,6 +25,23 @@ pub struct Program {
 }
 
 impl Program {
+    /// This program or, without one, a package's.
+    pub fn or_package(bin: Option<&PathBuf>, package: &str) -> Program {
+        Program {
+            bin: bin.cloned(),
+            package: Some(package.to_owned()),
+            example: None,
+        }
+    }
+
+    /// This program or, without one, an example of a package.
+    pub fn or_example(bin: Option<&PathBuf>, package: &str, example: &str) -> Program {
+        Program {
+            example: Some(example.to_owned()),
+            ..Program::or_package(bin, package)
+        }
+    }
+
     /// Finds the program, or builds it.
     ///
     /// # Errors

@@ -1,0 +1,187 @@
+//! `glomer bench`: what the workbench itself costs, measured on this machine.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use glomer_runtime::sim::Latency;
+use jiff::Zoned;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use super::program::Program;
+use crate::checker::{CheckOptions, Validity, Workload};
+use crate::results::{Expectations, results};
+use crate::run::engine::Plan;
+use crate::run::process::Launch;
+use crate::run::progress::Progress;
+use crate::run::{self, Run};
+use crate::store::RunDir;
+use crate::workload::{Setting, Topology};
+
+/// The options of `glomer bench`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// A broadcast node (default: the package broadcast of this workspace)
+    #[arg(long, value_name = "PATH")]
+    pub broadcast: Option<PathBuf>,
+
+    /// An echo node (default: the example echo of this workspace)
+    #[arg(long, value_name = "PATH")]
+    pub echo: Option<PathBuf>,
+
+    /// How long each run lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub time_limit: u64,
+
+    /// Where to keep the nodes' logs
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    pub store: PathBuf,
+
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// A run to measure.
+struct Load {
+    workload: Workload,
+    nodes: usize,
+    rate: f64,
+    latency: Duration,
+}
+
+const LOADS: [Load; 3] = [
+    Load {
+        workload: Workload::Broadcast,
+        nodes: 25,
+        rate: 100.0,
+        latency: Duration::from_millis(100),
+    },
+    Load {
+        workload: Workload::Echo,
+        nodes: 25,
+        rate: 1_000.0,
+        latency: Duration::ZERO,
+    },
+    Load {
+        workload: Workload::Echo,
+        nodes: 1_000,
+        rate: 1_000.0,
+        latency: Duration::ZERO,
+    },
+];
+
+/// Runs the loads one after the other and prints a table of what they cost.
+///
+/// # Errors
+/// If there are no nodes to run.
+pub fn run(args: &Args) -> io::Result<ExitCode> {
+    let broadcast = Program::or_package(args.broadcast.as_ref(), "broadcast").find()?;
+    let echo = Program::or_example(args.echo.as_ref(), "glomer-runtime", "echo").find()?;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "| run | verdict | first operation after | messages | lateness p50 / p99 / max | CPU workbench / nodes |\n\
+         | --- | --- | --- | --- | --- | --- |"
+    )?;
+    for load in &LOADS {
+        let program = match load.workload {
+            Workload::Broadcast => broadcast.clone(),
+            _ => echo.clone(),
+        };
+        writeln!(out, "{}", measure(args, load, program)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(args: &Args, load: &Load, program: PathBuf) -> io::Result<String> {
+    let launch = Launch {
+        program,
+        args: Vec::new(),
+    };
+    let plan = load.plan(Duration::from_secs(args.time_limit));
+    let dir = RunDir::create(&args.store, "bench", &Zoned::now())?;
+    let mut progress = Progress::new(args.quiet);
+    let (start, own, nodes) = (
+        Instant::now(),
+        cpu(UsageWho::RUSAGE_SELF)?,
+        cpu(UsageWho::RUSAGE_CHILDREN)?,
+    );
+    let interrupt = Arc::new(AtomicBool::new(false));
+    let run = run::run(plan, &launch, &dir.logs(), false, &interrupt, &mut progress)?;
+    progress.clear();
+    let wall = start.elapsed().as_secs_f64();
+    let own = (cpu(UsageWho::RUSAGE_SELF)? - own).as_secs_f64() / wall;
+    let nodes = (cpu(UsageWho::RUSAGE_CHILDREN)? - nodes).as_secs_f64() / wall;
+    Ok(load.row(&run, own, nodes))
+}
+
+/// The time that processes spent on processors.
+fn cpu(who: UsageWho) -> io::Result<Duration> {
+    let usage = getrusage(who)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(micros.unsigned_abs()))
+}
+
+impl Load {
+    fn plan(&self, time_limit: Duration) -> Plan {
+        Plan {
+            workload: self.workload,
+            setting: Setting {
+                nodes: (0..self.nodes).map(|number| format!("n{number}")).collect(),
+                concurrency: self.nodes,
+                latency: self.latency,
+                topology: Topology::Grid,
+                key_count: None,
+                max_txn_length: 4,
+                max_writes_per_key: 16,
+            },
+            seed: 1,
+            rate: self.rate,
+            time_limit,
+            latency: Latency::constant(self.latency),
+            faults: BTreeSet::new(),
+            nemesis_interval: Duration::from_secs(10),
+            p_loss: None,
+            p_duplicate: None,
+            recovery_time: Duration::from_secs(2),
+            log_net_send: false,
+            log_net_recv: false,
+        }
+    }
+
+    fn row(&self, run: &Run, own: f64, nodes: f64) -> String {
+        let expected = Expectations {
+            workload: self.workload,
+            availability: None,
+            check: CheckOptions::default(),
+            seed: 1,
+        };
+        let verdict = match (&run.problem, Validity::of(&results(run, &expected))) {
+            (Some(problem), _) => problem.headline(),
+            (None, Validity::True) => "valid".to_owned(),
+            (None, Validity::False) => "invalid".to_owned(),
+            (None, Validity::Unknown) => "unknown".to_owned(),
+        };
+        let late = |quantile| run.lateness.value_at_quantile(quantile) as f64 / 1_000.0;
+        format!(
+            "| {} × {}, rate {}, latency {} ms | {verdict} | {:.3} s | {} | {:.2} / {:.2} / {:.2} ms | {:.0} % / {:.0} % of a core |",
+            self.nodes,
+            self.workload,
+            self.rate,
+            self.latency.as_millis(),
+            run.startup.as_secs_f64(),
+            run.journal.clients().sent + run.journal.servers().sent,
+            late(0.5),
+            late(0.99),
+            late(1.0),
+            100.0 * own,
+            100.0 * nodes,
+        )
+    }
+}
