@@ -34,7 +34,7 @@ use crate::workload::{Setting, Topology};
 ///
 /// As with Maelstrom, an option that is given again replaces itself.
 #[derive(Clone, Debug, clap::Args)]
-#[command(args_override_self = true)]
+#[command(args_override_self = true, allow_negative_numbers = true)]
 pub struct Args {
     /// What clients ask of the nodes
     #[arg(short, long, value_name = "NAME", default_value = "lin-kv", value_parser = Workload::from_str)]
@@ -443,7 +443,8 @@ fn one_run(
     }
     let mut out = io::stdout().lock();
     if args.json {
-        writeln!(out, "{}", results.to_json())?;
+        // One line for each run.
+        writeln!(out, "{}", serde_json::to_string(&results)?)?;
         return Ok(ending);
     }
     // Of many runs, those that went well are told in one line.
