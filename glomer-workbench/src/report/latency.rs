@@ -28,6 +28,11 @@ pub(super) fn svg(
 ) -> io::Result<String> {
     let latencies: Vec<f64> = operations.iter().filter_map(latency_ms).collect();
     let (low, high) = scale(&latencies);
+    let mut functions = functions(operations);
+    functions.retain(|function| {
+        let mut own = operations.iter().filter(|o| o.invocation.f == *function);
+        own.any(|operation| latency_ms(operation).is_some())
+    });
     let marks: Vec<_> = Outcome::ALL
         .map(|outcome| move |area: &Canvas<'_>, at| mark_sign(area, at, outcome))
         .into();
@@ -49,7 +54,7 @@ pub(super) fn svg(
     let frame = Frame {
         title: "latency (ms)",
         until,
-        functions: &functions(operations),
+        functions: &functions,
         faults,
         legend: &legend,
     };
@@ -162,8 +167,8 @@ fn ms(ns: i64) -> f64 {
     ns as f64 / 1e6
 }
 
-/// An operation's latency in ms. The logarithmic scale has no place for less
-/// than a microsecond.
+/// An operation's latency in ms, if it took any time at all: the logarithmic scale
+/// has no place for what a client did by itself, such as the crashes of kafka.
 fn latency_ms(operation: &Operation<'_>) -> Option<f64> {
-    operation.latency().map(|latency| ms(latency).max(0.001))
+    operation.latency().filter(|latency| *latency > 0).map(ms)
 }

@@ -3,7 +3,7 @@
 /// The figures of a set checker follow Jepsen's `set-full`, the anomalies of a
 /// log Maelstrom's `doc/workloads.md`, those of transactions Adya's "Weak
 /// Consistency" (1999) as Elle extends it.
-const MEANINGS: [(&str, &str); 30] = [
+const MEANINGS: [(&str, &str); 33] = [
     (
         "G-nonadjacent",
         "transactions form a circle through reads of what was since overwritten, no two of them in succession",
@@ -33,6 +33,10 @@ const MEANINGS: [(&str, &str); 30] = [
         "transactions form a circle through reads of what was since overwritten (write skew)",
     ),
     (
+        "acceptable",
+        "the ranges in which a final read may lie, after all that was added for certain or perhaps",
+    ),
+    (
         "cyclic-versions",
         "the versions of a key follow each other in a circle",
     ),
@@ -46,6 +50,10 @@ const MEANINGS: [(&str, &str); 30] = [
         "a read has one element more than once",
     ),
     ("duplicated", "there more than once"),
+    (
+        "final-paths",
+        "the orders in which operations were tried last, and what each made of the register",
+    ),
     ("future-read", "a transaction read what it wrote only later"),
     (
         "incompatible-order",
@@ -92,6 +100,10 @@ const MEANINGS: [(&str, &str); 30] = [
     (
         "nonmonotonic-send",
         "a client's send got an offset below its send before",
+    ),
+    (
+        "op",
+        "the first operation that fits into no order with those before it",
     ),
     (
         "poll-skip",

@@ -19,6 +19,8 @@ use crate::history::{Op, Process};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// An option with a longer value than this has a line for itself.
+const NARROW: usize = 24;
 /// The history table ends after so many rows.
 const MAX_ROWS: usize = 2_000;
 /// As many parts of the results are told apart that are not valid.
@@ -250,7 +252,7 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
             h2 { "Options" }
             dl.options {
                 @for (name, value) in run.options {
-                    div { dt { (name) } dd { (printable(value)) } }
+                    div.wide[value.len() > NARROW] { dt { (name) } dd { (printable(value)) } }
                 }
                 div { dt { "seed" } dd { (run.seed) } }
             }

@@ -107,6 +107,23 @@ fn every_operation_is_a_point_at_its_time_and_latency() {
 }
 
 #[test]
+fn what_took_no_time_is_not_drawn() {
+    let report = Report::with(|parts| {
+        parts.history = "
+            {:time 0, :type :invoke, :process 0, :f :read}
+            {:time 1000000, :type :ok, :process 0, :f :read}
+            {:time 2000000, :type :invoke, :process 1, :f :crash}
+            {:time 2000000, :type :info, :process 1, :f :crash}
+        "
+        .to_string();
+    });
+    let svg = report.file("latency.svg");
+    let svg = Document::parse(&svg).unwrap();
+    assert_eq!(texts(&svg, "read").len(), 1);
+    assert_eq!(texts(&svg, "crash").len(), 0);
+}
+
+#[test]
 fn rates_are_counted_by_outcome_and_window() {
     let svg = Report::new().file("rate.svg");
     let svg = &Document::parse(&svg).unwrap();
