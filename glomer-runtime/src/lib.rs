@@ -72,6 +72,7 @@ mod core;
 mod encode;
 mod error;
 mod fields;
+pub mod guide;
 mod kv;
 pub mod log;
 mod message;

@@ -24,9 +24,9 @@ pub(super) struct Operation {
     pub(super) completed: Option<Duration>,
 }
 
-/// One way in which things may have gone: the value, and which of the operations
-/// under way have taken place.
-type Way = (Option<u64>, BTreeSet<usize>);
+/// One way in which things may have gone: the value, and the set of those under
+/// way that have taken place, one bit for each operation of the history.
+type Way = (Option<u64>, u64);
 
 /// The value after an action, if the action fits the value before.
 fn apply(value: Option<u64>, action: Action) -> Option<Option<u64>> {
@@ -41,6 +41,7 @@ fn apply(value: Option<u64>, action: Action) -> Option<Option<u64>> {
 /// The first operation, in the order of the answers, whose answer cannot be
 /// explained.
 pub(super) fn first_unexplained(history: &[Operation]) -> Option<&Operation> {
+    assert!(history.len() <= 64, "the search is for short histories");
     // Requests come before answers of the same moment: they may have overlapped.
     let mut events = Vec::new();
     for (index, operation) in history.iter().enumerate() {
@@ -48,15 +49,15 @@ pub(super) fn first_unexplained(history: &[Operation]) -> Option<&Operation> {
         events.extend(operation.completed.map(|at| (at, true, index)));
     }
     events.sort();
-    let mut under_way = BTreeSet::new();
-    let mut ways = BTreeSet::from([Way::default()]);
+    let mut under_way = Vec::new();
+    let mut ways = BTreeSet::from([(None, 0)]);
     for (_, answered, index) in events {
         if !answered {
-            under_way.insert(index);
+            under_way.push(index);
             continue;
         }
         ways = with_done(ways, index, &under_way, history);
-        under_way.remove(&index);
+        under_way.retain(|other| *other != index);
         if ways.is_empty() {
             return Some(&history[index]);
         }
@@ -68,25 +69,22 @@ pub(super) fn first_unexplained(history: &[Operation]) -> Option<&Operation> {
 fn with_done(
     ways: BTreeSet<Way>,
     index: usize,
-    under_way: &BTreeSet<usize>,
+    under_way: &[usize],
     history: &[Operation],
 ) -> BTreeSet<Way> {
     let mut found = BTreeSet::new();
     let mut seen = ways.clone();
     let mut open: Vec<Way> = ways.into_iter().collect();
     while let Some((value, done)) = open.pop() {
-        if done.contains(&index) {
-            let mut done = done;
-            done.remove(&index);
-            found.insert((value, done));
+        let is_done = |index: usize| done >> index & 1 == 1;
+        if is_done(index) {
+            found.insert((value, done & !(1 << index)));
             continue;
         }
-        for next in under_way.difference(&done) {
+        for next in under_way.iter().filter(|next| !is_done(**next)) {
             if let Some(value) = apply(value, history[*next].action) {
-                let mut done = done.clone();
-                done.insert(*next);
-                let way = (value, done);
-                if seen.insert(way.clone()) {
+                let way = (value, done | 1 << *next);
+                if seen.insert(way) {
                     open.push(way);
                 }
             }

@@ -1,0 +1,34 @@
+//! From echo to Raft: how to write nodes with this crate, and how to find out
+//! whether they are right.
+//!
+//! Each chapter builds on the one before, and each ends where its example in the
+//! repository begins: a whole program for one of the [Gossip Glomers] challenges.
+//!
+//! 1. [`echo`]: a node is a function.
+//! 2. [`state`]: what a node knows, and unique ids.
+//! 3. [`broadcast`]: messages between nodes, and tests that break the network.
+//! 4. [`waiting`]: rpc, key-value stores, and what to do when no answer comes.
+//! 5. [`transactions`]: available whatever happens.
+//! 6. [`consensus`]: Raft.
+//!
+//! All the code here is compiled and run with the tests of the crate.
+//!
+//! [Gossip Glomers]: https://fly.io/dist-sys/
+
+#[doc = include_str!("echo.md")]
+pub mod echo {}
+
+#[doc = include_str!("state.md")]
+pub mod state {}
+
+#[doc = include_str!("broadcast.md")]
+pub mod broadcast {}
+
+#[doc = include_str!("waiting.md")]
+pub mod waiting {}
+
+#[doc = include_str!("transactions.md")]
+pub mod transactions {}
+
+#[doc = include_str!("consensus.md")]
+pub mod consensus {}
