@@ -433,10 +433,12 @@ fn one_run(
         interrupt,
         &mut progress,
     )?;
-    progress.clear();
+    progress.then("checking the history");
     let results = results::results(&run, &args.expectations(seed));
     let ending = Ending::of(&run, &results);
+    progress.then("drawing the report");
     keep(args, &dir, &nodes, seed, &run, &results)?;
+    progress.clear();
 
     if let Some(problem) = &run.problem {
         progress.insist(&format!("\n{problem}"));

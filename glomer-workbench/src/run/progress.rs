@@ -50,7 +50,11 @@ impl Progress {
             self.before = Some((now, ops));
         }
         self.bar.set_message(line(status, self.rate));
-        self.bar.tick();
+    }
+
+    /// Shows what is going on after the run.
+    pub fn then(&self, what: &'static str) {
+        self.bar.set_message(what);
     }
 
     /// Says something that stays on the screen, unless this is quiet.
