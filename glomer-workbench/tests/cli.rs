@@ -342,3 +342,52 @@ fn a_program_that_cannot_run_is_named() {
         stderr(&output)
     );
 }
+
+#[test]
+fn packages_and_examples_are_built_and_run() {
+    let place = Place::new();
+    let start = r#"
+use std::os::unix::process::CommandExt;
+
+fn main() {
+    let node = concat!(env!("CARGO_MANIFEST_DIR"), "/node.sh");
+    panic!("{}", std::process::Command::new(node).exec());
+}
+"#;
+    let manifest = "[package]\nname = \"tiny\"\nedition = \"2024\"\n\n[workspace]\n";
+    for (file, contents) in [
+        ("Cargo.toml", manifest),
+        ("src/main.rs", start),
+        ("examples/small.rs", start),
+    ] {
+        let path = place.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+    let test = |options: &str| {
+        let short = "test -w echo --node-count 1 --time-limit 1 --rate 20 --quiet";
+        place.glomer(
+            &short
+                .split(' ')
+                .chain(options.split(' '))
+                .collect::<Vec<_>>(),
+        )
+    };
+    for options in [
+        "--package tiny",
+        "--example small",
+        "--package tiny --example small",
+    ] {
+        let output = test(options);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{options}: {}",
+            stderr(&output)
+        );
+        assert!(stdout(&output).contains(":count "));
+    }
+    let output = test("--package huge");
+    assert_eq!(output.status.code(), Some(255));
+    assert!(stderr(&output).contains("huge"), "{}", stderr(&output));
+}

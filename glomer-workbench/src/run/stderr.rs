@@ -22,6 +22,9 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
     lines
 }
 
+/// How much of a line is waited for before it is shown as it is.
+const LINE_LIMIT: usize = 64 << 10;
+
 /// Shows what nodes write while they write it.
 pub struct Follower {
     files: Vec<Followed>,
@@ -62,6 +65,10 @@ impl Follower {
             while let Some(end) = file.unfinished.find('\n') {
                 let line: String = file.unfinished.drain(..=end).collect();
                 lines.push(format!("{}: {}", file.node, line.trim_end()));
+            }
+            if file.unfinished.len() > LINE_LIMIT {
+                lines.push(format!("{}: {}", file.node, file.unfinished));
+                file.unfinished.clear();
             }
         }
         lines
