@@ -1,29 +1,36 @@
-//! The broadcast node: challenges 3a and 3b of Gossip Glomers.
+//! The broadcast node: challenges 3a to 3e of Gossip Glomers.
 
 use glomer_runtime::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use glomer_runtime::spread::{News, Spread};
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 struct State {
-    messages: BTreeSet<u64>,
+    messages: Spread<u64>,
+}
+
+#[handler("init")]
+fn init(state: &mut State, cx: &Context) {
+    state.messages.start(cx);
 }
 
 #[handler("broadcast")]
 fn broadcast(state: &mut State, cx: &Context, message: u64) {
-    if state.messages.insert(message) {
-        for peer in cx.peers() {
-            cx.send(peer, Broadcast { message });
-        }
-    }
+    state.messages.insert(cx, message);
 }
 
 #[handler("read", reply = "messages")]
-fn read(state: &State) -> BTreeSet<u64> {
-    state.messages.clone()
+fn read(state: &State) -> Vec<u64> {
+    state.messages.iter().copied().collect()
 }
 
 #[handler("topology")]
 fn topology(_: &State, topology: BTreeMap<String, Vec<String>>) {}
+
+#[handler("spread")]
+fn hear(state: &mut State, cx: &Context, Body(news): Body<News<u64>>) {
+    state.messages.receive(cx, news);
+}
 
 fn main() -> std::process::ExitCode {
     glomer_runtime::run::<State>()

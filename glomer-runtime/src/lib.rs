@@ -84,6 +84,7 @@ mod rng;
 mod shape;
 mod shared;
 pub mod sim;
+pub mod spread;
 mod stdio;
 mod wire;
 

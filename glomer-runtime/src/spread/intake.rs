@@ -1,0 +1,255 @@
+//! Values on their way into a stream.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::timing::{Smoothed, UNKNOWN_PATIENCE};
+
+/// How many times in one gathering time a node hands values to its hub at
+/// once; beyond, it gathers itself.
+const HAND_OVERS: u32 = 8;
+
+/// The values that are in no stream yet, as far as this node knows, and for
+/// which it answers: they were inserted here, or handed to it.
+pub(super) struct Intake<T> {
+    /// All of them, and when each was handed to the hub, if it was once.
+    waiting: BTreeMap<T, Option<Duration>>,
+    /// Those to be handed over or put into a stream next.
+    queue: Vec<T>,
+    queued_at: Duration,
+    /// Those handed over, by the time at which they are overdue.
+    handed: VecDeque<Handed<T>>,
+    /// How long it takes until a value comes back as part of a stream.
+    turnaround: Smoothed,
+    flushed_at: Option<Duration>,
+    window: Duration,
+    in_window: u32,
+}
+
+struct Handed<T> {
+    value: T,
+    at: Duration,
+    round: u32,
+}
+
+impl<T: Ord + Clone> Intake<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            queue: Vec::new(),
+            queued_at: Duration::ZERO,
+            handed: VecDeque::new(),
+            turnaround: Smoothed::default(),
+            flushed_at: None,
+            window: Duration::ZERO,
+            in_window: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Takes on a value.
+    pub(super) fn push(&mut self, value: T, now: Duration) {
+        if self.waiting.contains_key(&value) {
+            return;
+        }
+        if self.queue.is_empty() {
+            self.queued_at = now;
+        }
+        self.waiting.insert(value.clone(), None);
+        self.queue.push(value);
+    }
+
+    /// Takes note that a value is part of a stream.
+    pub(super) fn is_in_stream(&mut self, value: &T, now: Duration) {
+        if let Some(Some(handed)) = self.waiting.remove(value) {
+            self.turnaround.sample(now - handed);
+        }
+        while let Some(first) = self.handed.front()
+            && !self.waiting.contains_key(&first.value)
+        {
+            self.handed.pop_front();
+        }
+    }
+
+    /// Takes back all that was handed over, for another hub or this node.
+    pub(super) fn take_back(&mut self, now: Duration) {
+        for Handed { value, .. } in std::mem::take(&mut self.handed) {
+            if let Some(handed) = self.waiting.get_mut(&value) {
+                *handed = None;
+                if self.queue.is_empty() {
+                    self.queued_at = now;
+                }
+                self.queue.push(value);
+            }
+        }
+    }
+
+    // At the hub.
+
+    /// When the hub is to pass on what it has gathered: at once after a
+    /// silence, else after the gathering time.
+    pub(super) fn flush_at(&self, gather: Duration) -> Option<Duration> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let quiet = |flushed| self.queued_at >= flushed + 2 * gather;
+        Some(match self.flushed_at.is_none_or(quiet) {
+            true => self.queued_at,
+            false => self.queued_at + gather,
+        })
+    }
+
+    /// What was gathered, to be put into a stream now.
+    pub(super) fn flush(&mut self, now: Duration) -> Vec<T> {
+        self.flushed_at = Some(now);
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.retain(|value| self.waiting.contains_key(value));
+        queue
+    }
+
+    // Elsewhere.
+
+    /// When values are to be handed to the hub: at once, unless that happened
+    /// often lately.
+    pub(super) fn hand_over_at(&self, gather: Duration) -> Option<Duration> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let window_ends = self.window + gather;
+        Some(match self.in_window < HAND_OVERS {
+            true => self.queued_at,
+            false => self.queued_at.max(window_ends),
+        })
+    }
+
+    /// What is to be handed over now.
+    pub(super) fn hand_over(&mut self, gather: Duration, now: Duration) -> Vec<T> {
+        if now >= self.window + gather {
+            self.window = now;
+            self.in_window = 0;
+        }
+        self.in_window += 1;
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.retain(|value| match self.waiting.get_mut(value) {
+            Some(handed) => {
+                *handed = Some(now);
+                true
+            }
+            None => false,
+        });
+        self.expect(&queue, 0, now);
+        queue
+    }
+
+    /// Starts to wait for values to come back.
+    pub(super) fn expect(&mut self, values: &[T], round: u32, now: Duration) {
+        self.handed.extend(values.iter().map(|value| Handed {
+            value: value.clone(),
+            at: now,
+            round,
+        }));
+    }
+
+    /// When the first value handed over should have come back at the latest.
+    pub(super) fn overdue_at(&self) -> Option<Duration> {
+        self.handed.front().map(|first| first.at + self.patience())
+    }
+
+    fn patience(&self) -> Duration {
+        self.turnaround.patience().unwrap_or(UNKNOWN_PATIENCE)
+    }
+
+    /// The values that should have come back, by whether it is the first time
+    /// that they are overdue.
+    pub(super) fn overdue(&mut self, now: Duration) -> (Vec<T>, Vec<T>) {
+        let (mut once, mut again) = (Vec::new(), Vec::new());
+        while self.overdue_at().is_some_and(|at| at <= now)
+            && let Some(Handed { value, round, .. }) = self.handed.pop_front()
+        {
+            // How long it took at last tells nothing about how long it takes
+            // (Karn's algorithm).
+            if let Some(handed) = self.waiting.get_mut(&value) {
+                *handed = None;
+                match round {
+                    0 => once.push(value),
+                    _ => again.push(value),
+                }
+            }
+        }
+        (once, again)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_hub_passes_on_at_once_after_a_silence_and_gathers_else() {
+        let mut intake = Intake::<u64>::new();
+        assert_eq!(intake.flush_at(ms(100)), None);
+        intake.push(1, ms(1000));
+        assert_eq!(intake.flush_at(ms(100)), Some(ms(1000)));
+        assert_eq!(intake.flush(ms(1000)), [1]);
+        intake.push(2, ms(1199));
+        intake.push(3, ms(1250));
+        assert_eq!(intake.flush_at(ms(100)), Some(ms(1299)));
+        intake.is_in_stream(&2, ms(1260));
+        assert_eq!(intake.flush(ms(1299)), [3]);
+        intake.push(4, ms(1499));
+        assert_eq!(intake.flush_at(ms(100)), Some(ms(1499)));
+    }
+
+    #[test]
+    fn a_node_hands_over_at_once_unless_it_has_much() {
+        let mut intake = Intake::<u64>::new();
+        for value in 0..8 {
+            intake.push(value, ms(1000));
+            assert_eq!(intake.hand_over_at(ms(100)), Some(ms(1000)));
+            assert_eq!(intake.hand_over(ms(100), ms(1000)), [value]);
+        }
+        intake.push(8, ms(1001));
+        intake.push(9, ms(1002));
+        assert_eq!(intake.hand_over_at(ms(100)), Some(ms(1100)));
+        assert_eq!(intake.hand_over(ms(100), ms(1100)), [8, 9]);
+    }
+
+    #[test]
+    fn what_does_not_come_back_is_overdue_once_and_again() {
+        let mut intake = Intake::<u64>::new();
+        for value in [1, 2] {
+            intake.push(value, ms(0));
+        }
+        let handed = intake.hand_over(ms(100), ms(0));
+        intake.is_in_stream(&1, ms(100));
+        // A first sample of 100 ms makes a patience of 300.
+        assert_eq!(intake.overdue_at(), Some(ms(300)));
+        assert_eq!(intake.overdue(ms(299)), (vec![], vec![]));
+        assert_eq!(intake.overdue(ms(300)), (vec![2], vec![]));
+        assert_eq!(intake.overdue_at(), None);
+        intake.expect(&handed, 1, ms(300));
+        assert_eq!(intake.overdue(ms(600)), (vec![], vec![2]));
+        intake.is_in_stream(&2, ms(601));
+        assert!(intake.is_empty());
+    }
+
+    #[test]
+    fn another_hub_gets_what_the_last_one_had() {
+        let mut intake = Intake::<u64>::new();
+        for value in [1, 2, 3] {
+            intake.push(value, ms(0));
+        }
+        intake.hand_over(ms(100), ms(0));
+        intake.is_in_stream(&2, ms(10));
+        intake.take_back(ms(20));
+        assert_eq!(intake.overdue_at(), None);
+        assert_eq!(intake.hand_over(ms(100), ms(20)), [1, 3]);
+    }
+}

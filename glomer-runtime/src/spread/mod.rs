@@ -1,0 +1,92 @@
+//! A set that every node of a cluster comes to hold.
+
+mod duties;
+mod engine;
+mod holdings;
+mod intake;
+mod news;
+mod order;
+mod peer;
+mod timing;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::engine::Engine;
+pub use self::news::News;
+pub use self::timing::STRETCH;
+use crate::Context;
+
+/// A set that only grows, and that every node of the cluster comes to hold.
+pub struct Spread<T> {
+    engine: Option<Engine<T>>,
+}
+
+impl<T> Spread<T>
+where
+    T: Ord + Clone + Serialize + DeserializeOwned,
+{
+    /// Takes part from now on; to be called when the node starts.
+    ///
+    /// A node that was restarted has forgotten everything, and hears of it
+    /// again because it says that it is there.
+    pub fn start(&mut self, cx: &Context) {
+        self.engine.get_or_insert_with(|| Engine::start(cx));
+    }
+
+    /// Adds a value, which the other nodes will hear of. Returns whether it is
+    /// new here.
+    pub fn insert(&mut self, cx: &Context, value: T) -> bool {
+        self.started(cx).insert(cx, value)
+    }
+
+    /// Takes in what another node tells: what the handler of `spread` is to
+    /// do.
+    pub fn receive(&mut self, cx: &Context, news: News<T>) {
+        self.started(cx).receive(cx, news);
+    }
+
+    fn started(&mut self, cx: &Context) -> &mut Engine<T> {
+        self.engine.get_or_insert_with(|| Engine::start(cx))
+    }
+
+    /// The values this node holds, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let engine = self.engine.iter();
+        engine.flat_map(|engine| engine.holdings.set().iter())
+    }
+
+    /// Whether this node holds a value.
+    pub fn contains(&self, value: &T) -> bool {
+        let engine = self.engine.as_ref();
+        engine.is_some_and(|engine| engine.holdings.set().contains(value))
+    }
+
+    /// How many values this node holds.
+    pub fn len(&self) -> usize {
+        let engine = self.engine.as_ref();
+        engine.map_or(0, |engine| engine.holdings.set().len())
+    }
+
+    /// Whether this node holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T> Default for Spread<T> {
+    fn default() -> Self {
+        Self { engine: None }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Spread<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = self.engine.iter();
+        f.debug_set()
+            .entries(engine.flat_map(|engine| engine.holdings.set().iter()))
+            .finish()
+    }
+}

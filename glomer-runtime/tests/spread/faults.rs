@@ -1,0 +1,231 @@
+//! Whatever happens: all agree when it is over, and then there is silence.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use glomer_runtime::Rng;
+use glomer_runtime::log::Level;
+use glomer_runtime::sim::{Cluster, Latency, check, ms, secs};
+
+use crate::support::{Load, Read, State};
+
+/// A cluster, its load, and what goes wrong.
+struct Trouble {
+    cluster: Cluster<State>,
+    load: Load,
+    rng: Rng,
+    nodes: u64,
+    down: BTreeSet<String>,
+    paused: BTreeSet<String>,
+    /// When each node was last started.
+    started: Vec<Duration>,
+}
+
+const LATENCIES: [Latency; 6] = [
+    Latency::constant(ms(0)),
+    Latency::constant(ms(10)),
+    Latency::constant(ms(100)),
+    Latency::uniform(ms(20)),
+    Latency::exponential(ms(20)),
+    Latency::exponential(ms(100)),
+];
+
+impl Trouble {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::seeded(seed);
+        let sizes = [2, 3, 3, 4, 5, 5, 5, 7, 9, 25];
+        let nodes = *rng.choose(&sizes).unwrap();
+        let latency = *rng.choose(&LATENCIES).unwrap();
+        let rate = *rng.choose(&[2.0, 10.0, 10.0, 50.0]).unwrap();
+        let cluster = Cluster::<State>::new(nodes as usize)
+            .seed(seed)
+            .latency(latency)
+            .start();
+        Self {
+            cluster,
+            load: Load::new(rate, rng.next_u64()),
+            nodes,
+            rng,
+            down: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            started: vec![Duration::ZERO; nodes as usize],
+        }
+    }
+
+    fn node(&mut self) -> String {
+        format!("n{}", self.rng.below(self.nodes))
+    }
+
+    fn shuffled(&mut self) -> Vec<String> {
+        let mut nodes: Vec<String> = (0..self.nodes).map(|n| format!("n{n}")).collect();
+        self.rng.shuffle(&mut nodes);
+        nodes
+    }
+
+    /// The partitions of Jepsen's combined nemesis, and one-way ones.
+    fn partition(&mut self) {
+        let nodes = self.shuffled();
+        let size = nodes.len();
+        match self.rng.below(6) {
+            0 => self.cluster.partition(&nodes[..1], &nodes[1..]),
+            1 => self
+                .cluster
+                .partition(&nodes[..size / 2], &nodes[size / 2..]),
+            2 => self
+                .cluster
+                .partition(&nodes[..size / 3], &nodes[size / 3..]),
+            3 => {
+                // A ring in which each sees the majority that is next to it.
+                let majority = size / 2 + 1;
+                for (place, node) in nodes.iter().enumerate() {
+                    let distance = |other: usize| {
+                        let apart = place.abs_diff(other);
+                        apart.min(size - apart)
+                    };
+                    let mut others: Vec<usize> = (0..size).collect();
+                    others.sort_by_key(|other| (distance(*other), *other));
+                    for other in &others[majority.min(size)..] {
+                        self.cluster.partition_one_way([&nodes[*other]], [node]);
+                    }
+                }
+            }
+            4 => self
+                .cluster
+                .partition_one_way(&nodes[..size / 2], &nodes[size / 2..]),
+            _ => self.cluster.partition_one_way(&nodes[..1], &nodes[1..]),
+        }
+    }
+
+    fn something(&mut self) {
+        let node = self.node();
+        match self.rng.below(16) {
+            0..4 => self.partition(),
+            4..6 => self.cluster.heal(),
+            6 => {
+                let p = *self.rng.choose(&[0.0, 0.1, 0.1, 0.5]).unwrap();
+                self.cluster.set_loss(p);
+            }
+            7 => {
+                let p = *self.rng.choose(&[0.0, 0.1, 0.5]).unwrap();
+                self.cluster.set_duplicate(p);
+            }
+            8 => {
+                let factor = *self.rng.choose(&[1.0, 3.0, 10.0]).unwrap();
+                self.cluster.slow(factor);
+            }
+            9 => {
+                let other = self.node();
+                if other != node {
+                    self.cluster
+                        .set_link_latency(&node, &other, Latency::constant(ms(700)));
+                }
+            }
+            10 | 11 => {
+                if self.paused.remove(&node) {
+                    self.cluster.resume(&node);
+                } else if !self.down.contains(&node) && self.paused.insert(node.clone()) {
+                    self.cluster.pause(&node);
+                }
+            }
+            12 | 13 => {
+                if self.down.remove(&node) {
+                    self.restart(&node);
+                } else {
+                    self.paused.remove(&node);
+                    self.down.insert(node.clone());
+                    self.cluster.crash(&node);
+                }
+            }
+            _ => {
+                self.paused.remove(&node);
+                self.down.remove(&node);
+                self.restart(&node);
+            }
+        }
+    }
+
+    fn restart(&mut self, node: &str) {
+        let place: usize = node[1..].parse().unwrap();
+        self.cluster.restart(node);
+        self.started[place] = self.cluster.now();
+    }
+
+    fn make(&mut self) {
+        let trouble = 1 + self.rng.below(8);
+        for _ in 0..trouble {
+            let time = ms(self.rng.range(50..3000));
+            self.load.run(&mut self.cluster, time);
+            self.something();
+        }
+        let time = ms(self.rng.range(0..2000));
+        self.load.run(&mut self.cluster, time);
+    }
+
+    fn heal(&mut self) {
+        self.cluster.heal();
+        self.cluster.set_loss(0.0);
+        self.cluster.set_duplicate(0.0);
+        self.cluster.slow(1.0);
+        for node in std::mem::take(&mut self.paused) {
+            self.cluster.resume(&node);
+        }
+        for node in std::mem::take(&mut self.down) {
+            self.restart(&node);
+        }
+    }
+
+    /// All nodes hold the same, and all that was broadcast at a node which has
+    /// not been down since.
+    fn assert_agreement(&mut self) {
+        let nodes: Vec<String> = self.cluster.nodes().map(str::to_owned).collect();
+        let mut all: Option<BTreeSet<u64>> = None;
+        for node in &nodes {
+            let values = self.cluster.call(node, Read {}).unwrap();
+            let values: BTreeSet<u64> = values.into_iter().collect();
+            match &all {
+                None => all = Some(values),
+                Some(all) => {
+                    let differ: Vec<_> = all.symmetric_difference(&values).collect();
+                    assert!(
+                        differ.is_empty(),
+                        "{node} and n0 do not agree on {differ:?}"
+                    );
+                }
+            }
+        }
+        let all = all.unwrap();
+        for operation in self.cluster.history() {
+            let Some(Ok(_)) = &operation.result else {
+                continue;
+            };
+            let request: serde_json::Value = serde_json::from_str(&operation.request).unwrap();
+            let place: usize = operation.node[1..].parse().unwrap();
+            if let Some(value) = request["message"].as_u64()
+                && operation.completed.unwrap() >= self.started[place]
+            {
+                assert!(
+                    all.contains(&value),
+                    "{value} of {} is lost",
+                    operation.node
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn all_agree_in_the_end() {
+    check(0..3_000, |seed| {
+        let mut trouble = Trouble::new(seed);
+        trouble.make();
+        trouble.heal();
+        assert!(trouble.cluster.run_until_quiet(secs(300)), "it never ends");
+        trouble.assert_agreement();
+        let log: Vec<_> = trouble
+            .cluster
+            .log()
+            .filter(|(_, _, it)| it.level == Level::Error)
+            .collect();
+        assert!(log.is_empty(), "{log:#?}");
+    });
+}

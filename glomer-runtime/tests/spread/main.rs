@@ -1,0 +1,5 @@
+//! Values get everywhere: cheaply, soon, and whatever happens.
+
+mod budget;
+mod faults;
+mod support;
