@@ -18,7 +18,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run nodes against a simulated network, and check what they did
-    Test(Box<command::test::Args>),
+    Test(Box<command::options::Options>),
     /// Check a history, from wherever it is
     Check(command::check::Args),
     /// Measure what the workbench itself costs on this machine

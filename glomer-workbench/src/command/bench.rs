@@ -16,7 +16,7 @@ use nix::sys::time::TimeValLike;
 use super::program::Program;
 use crate::checker::{CheckOptions, Validity, Workload};
 use crate::results::{Expectations, results};
-use crate::run::engine::Plan;
+use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};

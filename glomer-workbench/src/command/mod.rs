@@ -2,5 +2,6 @@
 
 pub mod bench;
 pub mod check;
+pub mod options;
 pub mod program;
 pub mod test;

@@ -1,361 +1,37 @@
-//! `glomer test`: runs nodes and checks what they did.
+//! `glomer test`: runs nodes, checks what they did, and keeps all of it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use clap::ValueEnum;
-use glomer_runtime::sim::Latency;
 use jiff::Zoned;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::program::Program;
-use crate::checker::{Availability, CheckOptions, ConsistencyModel, Validity, Workload};
+use super::options::Options;
+use crate::checker::Validity;
 use crate::cli::FAILURE;
 use crate::edn::Edn;
 use crate::report;
-use crate::results::{self, Ending, Expectations, closing_line};
-use crate::run::engine::Plan;
-use crate::run::nemesis::Fault;
+use crate::results::{self, Ending, closing_line};
+use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};
 use crate::store::RunDir;
-use crate::workload::{Setting, Topology};
-
-/// The options of `glomer test`: those of `maelstrom test` by their names and with their
-/// defaults, and some more.
-///
-/// As with Maelstrom, an option that is given again replaces itself.
-#[derive(Clone, Debug, clap::Args)]
-#[command(args_override_self = true, allow_negative_numbers = true)]
-pub struct Args {
-    /// What clients ask of the nodes
-    #[arg(short, long, value_name = "NAME", default_value = "lin-kv", value_parser = Workload::from_str)]
-    pub workload: Workload,
-
-    /// What the nodes run.
-    #[command(flatten)]
-    pub program: Program,
-
-    /// How many nodes to run: n0, n1, … (without it, five nodes: n1 to n5)
-    #[arg(long, value_name = "NUM", value_parser = positive::<usize>)]
-    pub node_count: Option<usize>,
-
-    /// How many clients work at once; 2n means two for each node
-    #[arg(long, value_name = "NUM", default_value = "1n")]
-    pub concurrency: Concurrency,
-
-    /// How long clients work, without start, recovery and final operations
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = positive::<u64>)]
-    pub time_limit: u64,
-
-    /// About how many operations clients begin each second
-    #[arg(long, value_name = "PER SECOND", default_value_t = 5.0, value_parser = not_negative)]
-    pub rate: f64,
-
-    /// How long a message between nodes takes on average
-    #[arg(long, value_name = "MILLIS", default_value_t = 0)]
-    pub latency: u32,
-
-    /// How latencies scatter around their average
-    #[arg(long, value_name = "TYPE", default_value = "constant")]
-    pub latency_dist: LatencyDist,
-
-    /// Faults to inject, separated by commas: partition, kill, pause, loss, duplicate, slow
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
-    pub nemesis: Vec<Fault>,
-
-    /// How many seconds lie between two operations of the nemesis on average
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = above_zero)]
-    pub nemesis_interval: f64,
-
-    /// Which neighbours the broadcast workload offers to the nodes
-    #[arg(long, value_name = "SPEC", default_value = "grid")]
-    pub topology: Topology,
-
-    /// The fraction of operations that must succeed: a number from 0 to 1, or total
-    #[arg(long, value_name = "EXPECTED")]
-    pub availability: Option<Availability>,
-
-    /// What transactions must satisfy, separated by commas
-    #[arg(
-        long,
-        value_name = "MODELS",
-        value_delimiter = ',',
-        default_value = "strict-serializable"
-    )]
-    pub consistency_models: Vec<ConsistencyModel>,
-
-    /// How many keys transactions choose from at a time
-    #[arg(long, value_name = "INT", value_parser = positive::<usize>)]
-    pub key_count: Option<usize>,
-
-    /// How many operations a transaction has at most
-    #[arg(long, value_name = "INT", default_value_t = 4, value_parser = positive::<usize>)]
-    pub max_txn_length: usize,
-
-    /// How often a key is written at most, by transactions and in kafka
-    #[arg(long, value_name = "INT", default_value_t = 16, value_parser = positive::<u64>)]
-    pub max_writes_per_key: u64,
-
-    /// Show what nodes write to standard error
-    #[arg(long)]
-    pub log_stderr: bool,
-
-    /// Show messages as they are sent
-    #[arg(long)]
-    pub log_net_send: bool,
-
-    /// Show messages as they are received
-    #[arg(long)]
-    pub log_net_recv: bool,
-
-    /// Where operations, latencies, loss and faults follow from (default: a new one each time)
-    #[arg(long, value_name = "NUM")]
-    pub seed: Option<u64>,
-
-    /// How likely a message between nodes gets lost: always, or with --nemesis loss while it
-    /// strikes (then 0.5 by default)
-    #[arg(long, value_name = "P", value_parser = probability)]
-    pub p_loss: Option<f64>,
-
-    /// How likely a message between nodes arrives twice: always, or with --nemesis duplicate
-    /// while it strikes (then 0.5 by default)
-    #[arg(long, value_name = "P", value_parser = probability)]
-    pub p_duplicate: Option<f64>,
-
-    /// How long nodes may recover from faults before the final operations
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = not_negative)]
-    pub recovery_time: f64,
-
-    /// Where to keep the results
-    #[arg(long, value_name = "DIR", default_value = "store")]
-    pub store: PathBuf,
-
-    /// How often to run, each time with the next seed
-    #[arg(long, visible_alias = "test-count", value_name = "NUM", value_parser = positive::<u64>)]
-    pub runs: Option<u64>,
-
-    /// Run until something goes wrong (or, with --runs, that often at most)
-    #[arg(long)]
-    pub until_failure: bool,
-
-    /// Print the results as JSON, and nothing else
-    #[arg(long)]
-    pub json: bool,
-
-    /// Show no progress
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
-    pub args: Vec<String>,
-}
-
-/// The values of `--latency-dist`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LatencyDist {
-    /// Always the same.
-    Constant,
-    /// From zero to twice the average.
-    Uniform,
-    /// Mostly short, sometimes very long.
-    Exponential,
-}
-
-/// The value of `--concurrency`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concurrency {
-    /// So many.
-    Total(usize),
-    /// So many for each node.
-    PerNode(usize),
-}
-
-impl FromStr for Concurrency {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (digits, of): (&str, fn(usize) -> Self) = match text.strip_suffix('n') {
-            Some(digits) => (digits, Concurrency::PerNode),
-            None => (text, Concurrency::Total),
-        };
-        match digits.parse() {
-            Ok(count) if count > 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Ok(of(count))
-            }
-            _ => Err("must be an integer above 0, optionally followed by n".to_owned()),
-        }
-    }
-}
-
-fn positive<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
-    let number = text.parse().ok().filter(|number| *number >= T::from(1));
-    number.ok_or_else(|| "must be an integer above 0".to_owned())
-}
-
-fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite() && fits(*number));
-    number.ok_or_else(|| format!("must be {expected}"))
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    number(text, |number| number >= 0.0, "a number from 0 upwards")
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    number(text, |number| number > 0.0, "a number above 0")
-}
-
-fn probability(text: &str) -> Result<f64, String> {
-    number(
-        text,
-        |number| (0.0..=1.0).contains(&number),
-        "a number from 0 to 1",
-    )
-}
-
-impl Args {
-    fn nodes(&self) -> Vec<String> {
-        match self.node_count {
-            Some(count) => (0..count).map(|number| format!("n{number}")).collect(),
-            None => (1..=5).map(|number| format!("n{number}")).collect(),
-        }
-    }
-
-    /// Makes the plan of a run.
-    ///
-    /// # Errors
-    /// If options do not fit together.
-    pub fn plan(&self, seed: u64) -> Result<Plan, String> {
-        let nodes = self.nodes();
-        let concurrency = match self.concurrency {
-            Concurrency::Total(count) => count,
-            Concurrency::PerNode(count) => count * nodes.len(),
-        };
-        let group = 2 * nodes.len();
-        if self.workload == Workload::LinKv && concurrency % group != 0 {
-            return Err(format!(
-                "lin-kv has groups of 2n = {group} clients, each at work on one key, and \
-                 {concurrency} clients make no whole number of groups; use --concurrency 2n, 4n, …"
-            ));
-        }
-        let mean = Duration::from_millis(self.latency.into());
-        Ok(Plan {
-            workload: self.workload,
-            setting: Setting {
-                nodes,
-                concurrency,
-                latency: mean,
-                topology: self.topology,
-                key_count: self.key_count,
-                max_txn_length: self.max_txn_length,
-                max_writes_per_key: self.max_writes_per_key,
-            },
-            seed,
-            rate: self.rate,
-            time_limit: Duration::from_secs(self.time_limit),
-            latency: match self.latency_dist {
-                LatencyDist::Constant => Latency::constant(mean),
-                LatencyDist::Uniform => Latency::uniform(mean),
-                LatencyDist::Exponential => Latency::exponential(mean),
-            },
-            faults: self.nemesis.iter().copied().collect(),
-            nemesis_interval: Duration::from_secs_f64(self.nemesis_interval),
-            p_loss: self.p_loss,
-            p_duplicate: self.p_duplicate,
-            recovery_time: Duration::from_secs_f64(self.recovery_time),
-            log_net_send: self.log_net_send,
-            log_net_recv: self.log_net_recv,
-        })
-    }
-
-    fn expectations(&self, seed: u64) -> Expectations {
-        Expectations {
-            workload: self.workload,
-            availability: self.availability,
-            check: CheckOptions {
-                consistency_models: self.consistency_models.clone(),
-            },
-            seed,
-        }
-    }
-
-    /// The options that make a run what it is, as names and values.
-    fn options(&self) -> Vec<(String, String)> {
-        let plain = |value: &dyn std::fmt::Debug| format!("{value:?}").to_lowercase();
-        let mut options = vec![("workload", self.workload.to_string())];
-        let program = self.program.to_args();
-        let program: Vec<String> = program
-            .into_iter()
-            .chain(self.args.iter().cloned())
-            .collect();
-        options.push(("program", program.join(" ")));
-        options.push(("nodes", self.nodes().len().to_string()));
-        options.push(("concurrency", self.concurrency.to_string()));
-        options.push(("time-limit", format!("{} s", self.time_limit)));
-        options.push(("rate", format!("{} per s", self.rate)));
-        options.push((
-            "latency",
-            format!("{} ms {}", self.latency, plain(&self.latency_dist)),
-        ));
-        if !self.nemesis.is_empty() {
-            let faults: Vec<&str> = self.nemesis.iter().map(|fault| fault.name()).collect();
-            options.push(("nemesis", faults.join(", ")));
-            options.push(("nemesis-interval", format!("{} s", self.nemesis_interval)));
-        }
-        for (name, p) in [("p-loss", self.p_loss), ("p-duplicate", self.p_duplicate)] {
-            options.extend(p.map(|p| (name, p.to_string())));
-        }
-        match self.workload {
-            Workload::Broadcast => options.push(("topology", plain(&self.topology))),
-            Workload::TxnListAppend | Workload::TxnRwRegister => {
-                let models = self
-                    .consistency_models
-                    .iter()
-                    .map(|model| model.to_string());
-                let models: Vec<String> = models.collect();
-                options.push(("consistency-models", models.join(", ")));
-            }
-            _ => {}
-        }
-        let named = options.into_iter();
-        named
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    }
-}
-
-impl std::fmt::Display for Concurrency {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Concurrency::Total(count) => write!(f, "{count}"),
-            Concurrency::PerNode(count) => write!(f, "{count}n"),
-        }
-    }
-}
 
 /// Runs the command.
 ///
 /// # Errors
 /// If options do not fit together, the program is not there, or results cannot be kept.
-pub fn run(args: &Args) -> io::Result<ExitCode> {
-    let plan = |seed| args.plan(seed).map_err(io::Error::other);
+pub fn run(options: &Options) -> io::Result<ExitCode> {
+    let plan = |seed| options.plan(seed).map_err(io::Error::other);
     plan(0)?;
     let launch = Launch {
-        program: args.program.find()?,
-        args: args.args.clone(),
+        program: options.program.find()?,
+        args: options.args.clone(),
     };
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -364,23 +40,23 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
         flag::register(signal, interrupt.clone())?;
     }
 
-    let first = args.seed.unwrap_or_else(any_seed);
-    let most = args
+    let first = options.seed.unwrap_or_else(any_seed);
+    let most = options
         .runs
-        .unwrap_or(if args.until_failure { u64::MAX } else { 1 });
+        .unwrap_or(if options.until_failure { u64::MAX } else { 1 });
     let mut worst = Ending::Valid;
     let mut tally = Tally::default();
     for number in 0..most {
         let seed = first.wrapping_add(number);
-        let ending = one_run(args, plan(seed)?, &launch, &interrupt, number)?;
+        let ending = one_run(options, plan(seed)?, &launch, &interrupt, number)?;
         tally.count(ending);
         worst = worst.max(ending);
-        let enough = args.until_failure && ending != Ending::Valid;
+        let enough = options.until_failure && ending != Ending::Valid;
         if enough || interrupt.load(Ordering::Relaxed) {
             break;
         }
     }
-    if args.runs.is_some() || args.until_failure {
+    if options.runs.is_some() || options.until_failure {
         eprintln!("{tally}");
     }
     Ok(worst.exit_code())
@@ -410,18 +86,18 @@ impl std::fmt::Display for Tally {
 }
 
 fn one_run(
-    args: &Args,
+    options: &Options,
     plan: Plan,
     launch: &Launch,
     interrupt: &Arc<AtomicBool>,
     number: u64,
 ) -> io::Result<Ending> {
     let seed = plan.seed;
-    let mut progress = Progress::new(args.quiet);
-    let dir = RunDir::create(&args.store, args.workload.name(), &Zoned::now())?;
+    let mut progress = Progress::new(options.quiet);
+    let dir = RunDir::create(&options.store, options.workload.name(), &Zoned::now())?;
     progress.say(&format!(
         "{} with seed {seed}, in {}",
-        args.workload,
+        options.workload,
         dir.path().display()
     ));
     let nodes = plan.setting.nodes.clone();
@@ -429,22 +105,22 @@ fn one_run(
         plan,
         launch,
         &dir.logs(),
-        args.log_stderr,
+        options.log_stderr,
         interrupt,
         &mut progress,
     )?;
     progress.then("checking the history");
-    let results = results::results(&run, &args.expectations(seed));
+    let results = results::results(&run, &options.expectations(seed));
     let ending = Ending::of(&run, &results);
     progress.then("drawing the report");
-    keep(args, &dir, &nodes, seed, &run, &results)?;
+    keep(options, &dir, &nodes, seed, &run, &results)?;
     progress.clear();
 
     if let Some(problem) = &run.problem {
         progress.insist(&format!("\n{problem}"));
     }
     let mut out = io::stdout().lock();
-    if args.json {
+    if options.json {
         // One line for each run.
         writeln!(out, "{}", serde_json::to_string(&results)?)?;
         return Ok(ending);
@@ -467,7 +143,7 @@ fn one_run(
 
 /// Writes everything that is kept of a run.
 fn keep(
-    args: &Args,
+    options: &Options,
     dir: &RunDir,
     nodes: &[String],
     seed: u64,
@@ -490,8 +166,8 @@ fn keep(
     report::write(
         dir.path(),
         &report::Input {
-            workload: args.workload.name(),
-            options: &args.options(),
+            workload: options.workload.name(),
+            options: &options.described(),
             seed,
             replay: &replay(seed),
             problem: problem.as_deref(),

@@ -1,0 +1,334 @@
+//! The event loop: processes on one side, the engine on the other.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use mio::{Events, Poll, Token};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+
+use super::engine::{Action, Engine};
+use super::journal::Journal;
+use super::plan::Plan;
+use super::problem::{Problem, ProblemKind};
+use super::process::{self, Launch, NodeProcess, ReadState, describe};
+use super::progress::Progress;
+use super::stderr::{self, Follower};
+use super::wire;
+use crate::history::History;
+
+/// How many bytes may wait for a node that does not read.
+const UNREAD_LIMIT: usize = 64 << 20;
+/// How often processes are looked after that ended without closing their output.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a process may live on after it closed its output.
+const CLOSED_LIMIT: Duration = Duration::from_secs(2);
+/// How many lines of standard error an explanation shows.
+const STDERR_LINES: usize = 20;
+
+/// What came out of a run.
+pub struct Run {
+    /// What clients and nemesis did.
+    pub history: History,
+    /// What the network saw.
+    pub journal: Journal,
+    /// What ended the run early.
+    pub problem: Option<Problem>,
+    /// How late messages were handed to nodes, in microseconds after they were due.
+    pub lateness: Histogram<u64>,
+    /// How long it took until the first operation was due.
+    pub startup: Duration,
+}
+
+/// Runs nodes as planned. Their standard error goes to files named after them in `logs`.
+///
+/// # Errors
+/// If the system does not let the workbench wait for its nodes. Whatever goes wrong with a
+/// node is a [`Problem`] of the run.
+pub fn run(
+    plan: Plan,
+    launch: &Launch,
+    logs: &Path,
+    log_stderr: bool,
+    interrupt: &Arc<AtomicBool>,
+    progress: &mut Progress,
+) -> io::Result<Run> {
+    fs::create_dir_all(logs)?;
+    allow_open_files(plan.setting.nodes.len());
+    let nodes = &plan.setting.nodes;
+    let log_of = |node: &str| logs.join(format!("{node}.log"));
+    let paths: Vec<PathBuf> = nodes.iter().map(|node| log_of(node)).collect();
+    let follower = log_stderr.then(|| {
+        let named = nodes.iter().cloned().zip(paths.iter().cloned());
+        Follower::new(named)
+    });
+    let mut driver = Driver {
+        clock: Instant::now(),
+        poll: Poll::new()?,
+        launch,
+        processes: nodes.iter().map(|_| None).collect(),
+        unflushed: BTreeSet::new(),
+        dues: Vec::new(),
+        lateness: Histogram::new(3).expect("three digits are a precision"),
+        buffer: Vec::new(),
+        engine: Engine::new(plan),
+        logs: paths,
+        follower,
+        progress,
+    };
+    driver.engine.start(Duration::ZERO);
+    driver.drive(interrupt)?;
+    Ok(driver.finish())
+}
+
+struct Driver<'a> {
+    clock: Instant,
+    poll: Poll,
+    engine: Engine,
+    launch: &'a Launch,
+    processes: Vec<Option<NodeProcess>>,
+    /// Nodes that have something to be written.
+    unflushed: BTreeSet<usize>,
+    /// When the messages were due that are about to be written.
+    dues: Vec<Duration>,
+    lateness: Histogram<u64>,
+    buffer: Vec<u8>,
+    logs: Vec<PathBuf>,
+    follower: Option<Follower>,
+    progress: &'a mut Progress,
+}
+
+impl Driver<'_> {
+    fn drive(&mut self, interrupt: &AtomicBool) -> io::Result<()> {
+        let mut events = Events::with_capacity(1024);
+        // Nodes whose output was not read to its end.
+        let mut readable: BTreeSet<usize> = BTreeSet::new();
+        let mut closed: Vec<(usize, Instant)> = Vec::new();
+        let (mut looked, mut shown) = (Instant::now(), None::<Instant>);
+        loop {
+            self.engine.tick(self.clock.elapsed());
+            self.act();
+            self.flush();
+            if self.engine.is_over() {
+                return Ok(());
+            }
+
+            let now = Instant::now();
+            if shown.is_none_or(|shown| now - shown >= Progress::INTERVAL) {
+                shown = Some(now);
+                self.show();
+            }
+            if now - looked >= LOOK_INTERVAL || !closed.is_empty() {
+                looked = now;
+                self.look_after(&mut closed);
+            }
+            if interrupt.load(Ordering::Relaxed) {
+                self.engine.stop(Problem::interrupted());
+                continue;
+            }
+
+            let timeout = match readable.is_empty() {
+                true => self.timeout(!closed.is_empty()),
+                false => Duration::ZERO,
+            };
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                polled => polled?,
+            }
+            for event in &events {
+                let Token(number) = event.token();
+                match number % 2 {
+                    0 => readable.insert(number / 2),
+                    _ => self.unflushed.insert(number / 2),
+                };
+            }
+            for node in std::mem::take(&mut readable) {
+                match self.read(node) {
+                    Some(ReadState::More) => {
+                        readable.insert(node);
+                    }
+                    Some(ReadState::Closed) => closed.push((node, Instant::now())),
+                    Some(ReadState::TooLong) => {
+                        let limit = process::LINE_LIMIT;
+                        self.engine.failed(node, ProblemKind::LineTooLong { limit });
+                    }
+                    Some(ReadState::Waiting) | None => {}
+                }
+            }
+        }
+    }
+
+    fn timeout(&self, soon: bool) -> Duration {
+        let most = match soon {
+            true => Duration::from_millis(10),
+            false => Progress::INTERVAL,
+        };
+        let due = self.engine.deadline().unwrap_or(Duration::MAX);
+        due.saturating_sub(self.clock.elapsed()).min(most)
+    }
+
+    fn read(&mut self, node: usize) -> Option<ReadState> {
+        let now = self.clock.elapsed();
+        let (engine, process) = (&mut self.engine, self.processes[node].as_mut()?);
+        Some(process.read_lines(&mut self.buffer, |line| engine.line(now, node, line)))
+    }
+
+    /// Does what the engine wants.
+    fn act(&mut self) {
+        for action in self.engine.actions() {
+            match action {
+                Action::Spawn(node) => self.spawn(node),
+                Action::Deliver {
+                    node,
+                    id,
+                    src,
+                    body,
+                    due,
+                } => self.deliver(node, id, &src, &body, due),
+                Action::Kill(node) => {
+                    if let Some(process) = &self.processes[node] {
+                        process.signal(Signal::SIGKILL);
+                    }
+                    // What it wrote before it died was sent.
+                    while self.read(node) == Some(ReadState::More) {}
+                    self.processes[node] = None;
+                    self.unflushed.remove(&node);
+                }
+                Action::Pause(node) => self.signal(node, Signal::SIGSTOP),
+                Action::Resume(node) => self.signal(node, Signal::SIGCONT),
+                Action::Log(line) => self.progress.insist(&line),
+                Action::Warn(text) => self.progress.insist(&text),
+            }
+        }
+    }
+
+    fn spawn(&mut self, node: usize) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.logs[node]);
+        let tokens = [Token(2 * node), Token(2 * node + 1)];
+        let process =
+            log.and_then(|log| NodeProcess::spawn(self.launch, log, self.poll.registry(), tokens));
+        match process {
+            Ok(process) => self.processes[node] = Some(process),
+            Err(error) => {
+                let error = format!("{}: {error}", self.launch.program.display());
+                self.engine.failed(node, ProblemKind::NotStarted { error });
+            }
+        }
+    }
+
+    fn signal(&self, node: usize, signal: Signal) {
+        if let Some(process) = &self.processes[node] {
+            process.signal(signal);
+        }
+    }
+
+    fn deliver(&mut self, node: usize, id: u64, src: &str, body: &str, due: Duration) {
+        let Some(process) = &mut self.processes[node] else {
+            return;
+        };
+        let output = process.output();
+        if output.len() > UNREAD_LIMIT {
+            let waiting = output.len();
+            return self.engine.not_reading(node, waiting);
+        }
+        wire::write(output, id, src, self.engine.node_name(node), body);
+        self.unflushed.insert(node);
+        self.dues.push(due);
+    }
+
+    /// Writes what there is to write to the nodes.
+    fn flush(&mut self) {
+        for node in std::mem::take(&mut self.unflushed) {
+            if let Some(process) = &mut self.processes[node] {
+                process.flush();
+            }
+        }
+        let now = self.clock.elapsed();
+        for due in self.dues.drain(..) {
+            let late = now.saturating_sub(due).as_micros();
+            self.lateness
+                .saturating_record(u64::try_from(late).unwrap_or(u64::MAX));
+        }
+    }
+
+    fn show(&mut self) {
+        for line in self.follower.iter_mut().flat_map(Follower::new_lines) {
+            self.progress.insist(&line);
+        }
+        if self.progress.is_live() {
+            let status = self.engine.status(self.clock.elapsed());
+            self.progress.show(&status);
+        }
+    }
+
+    /// Looks for processes that ended by themselves.
+    fn look_after(&mut self, closed: &mut Vec<(usize, Instant)>) {
+        for node in 0..self.processes.len() {
+            let status = self.processes[node]
+                .as_mut()
+                .and_then(NodeProcess::exit_status);
+            if let Some(status) = status {
+                // Its last words may be the reason.
+                while self.read(node) == Some(ReadState::More) {}
+                let status = describe(status);
+                self.engine.failed(node, ProblemKind::Crashed { status });
+            }
+        }
+        closed.retain(|(node, since)| {
+            let alive = self.processes[*node].is_some();
+            if alive && since.elapsed() > CLOSED_LIMIT {
+                self.engine.failed(*node, ProblemKind::ClosedOutput);
+            }
+            alive
+        });
+    }
+
+    fn finish(mut self) -> Run {
+        // All are told before any is waited for.
+        for process in self.processes.iter().flatten() {
+            process.signal(Signal::SIGKILL);
+        }
+        self.processes.clear();
+        self.show();
+        let startup = self.engine.origin().unwrap_or_default();
+        let names: Vec<String> = (0..self.logs.len())
+            .map(|node| self.engine.node_name(node).to_owned())
+            .collect();
+        let (history, journal, mut problem) = self.engine.finish();
+        if let Some(problem) = &mut problem
+            && let Some(node) = names
+                .iter()
+                .position(|name| Some(name) == problem.node.as_ref())
+        {
+            problem.stderr = stderr::last_lines(&self.logs[node], STDERR_LINES);
+            problem.log = Some(self.logs[node].display().to_string());
+        }
+        Run {
+            history,
+            journal,
+            problem,
+            lateness: self.lateness,
+            startup,
+        }
+    }
+}
+
+/// Every node takes two pipes; the usual limit of 1,024 open files is soon reached.
+fn allow_open_files(nodes: usize) {
+    let wanted = 2 * nodes as u64 + 128;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted
+    {
+        // If this fails, starting the nodes will, and say so.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+    }
+}

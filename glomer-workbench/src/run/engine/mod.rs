@@ -1,0 +1,402 @@
+//! The heart of a run: everything but the processes.
+//!
+//! The engine is sans-IO. It is told what the nodes write, when a process ends, and what
+//! time it is; it says what to do with the processes, and when it wants to be woken. Times
+//! are measured from the moment the engine was made. The same seed and the same input give
+//! the same output.
+
+mod faults;
+mod messages;
+mod operations;
+mod phases;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use glomer_runtime::Rng;
+use glomer_runtime::sim::service::{self, Service};
+use glomer_runtime::sim::{Address, Network, Role};
+
+use super::clients::Clients;
+use super::journal::Journal;
+use super::nemesis::{Fault, Nemesis, Strike};
+use super::pace::Pace;
+use super::plan::Plan;
+use super::problem::{Problem, ProblemKind, excerpt};
+use super::threads::Threads;
+use super::wire;
+use crate::history::{History, Op};
+use crate::workload::{Client, Invocation, Reply, Traffic, traffic};
+
+/// How many bytes of messages may be under way.
+const IN_FLIGHT_LIMIT: usize = 2 << 30;
+
+/// What the engine wants done. Nodes go by their numbers.
+#[derive(Debug)]
+pub enum Action {
+    /// Start a node's process.
+    Spawn(usize),
+    /// Write a message to a node.
+    Deliver {
+        /// The node.
+        node: usize,
+        /// The message's number.
+        id: u64,
+        /// Who sent it.
+        src: Arc<str>,
+        /// The body.
+        body: Arc<str>,
+        /// When it is due.
+        due: Duration,
+    },
+    /// Kill a node's process.
+    Kill(usize),
+    /// Stop a node's process.
+    Pause(usize),
+    /// Let a node's process go on.
+    Resume(usize),
+    /// Show this line, which the user asked for.
+    Log(String),
+    /// Show this line, which the user should know of.
+    Warn(String),
+}
+
+/// Where a run stands, for a progress display.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// What is going on, in a word or two.
+    pub phase: &'static str,
+    /// How much of the phase is left, if that is known.
+    pub left: Option<Duration>,
+    /// Completed operations by their outcome.
+    pub ok: u64,
+    /// Operations that failed.
+    pub fail: u64,
+    /// Operations of which nobody knows.
+    pub info: u64,
+    /// Messages sent so far.
+    pub messages: u64,
+    /// The faults that are on.
+    pub faults: Vec<&'static str>,
+}
+
+enum Phase {
+    /// Nodes start and answer `init`.
+    Starting,
+    /// Nodes get what the workload begins with.
+    SettingUp,
+    /// Clients and the nemesis do their work.
+    Main,
+    /// The time is up; what is under way ends.
+    Draining,
+    /// The nemesis undoes its work.
+    Healing(VecDeque<Strike>),
+    /// Nodes recover until then.
+    Recovering(Duration),
+    /// Threads do their final operations.
+    Final(FinalPhase),
+    /// All is done.
+    Over,
+}
+
+struct FinalPhase {
+    start: Duration,
+    /// For each thread, how many operations it has begun, and when it may go on; `None`
+    /// when it is done.
+    threads: Vec<(usize, Option<Duration>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NodeState {
+    Down,
+    Up,
+    Paused,
+}
+
+/// An operation under way.
+struct UnderWay {
+    op: Invocation,
+    /// The answer that the client waits for.
+    reply: &'static Reply,
+}
+
+struct ThreadClient {
+    address: Address,
+    process: u64,
+    client: Box<dyn Client>,
+}
+
+/// A run, but for its processes.
+pub struct Engine {
+    plan: Plan,
+    phase: Phase,
+    /// When the main phase began.
+    origin: Option<Duration>,
+
+    network: Network<Arc<str>>,
+    names: Vec<Arc<str>>,
+    nodes: Vec<NodeState>,
+    /// Nodes that have yet to answer `init` or what follows it.
+    unready: BTreeSet<usize>,
+    services: HashMap<Address, Box<dyn Service>>,
+    service_rng: Rng,
+
+    traffic: Box<dyn Traffic>,
+    threads: Threads,
+    clients: Clients,
+    thread_clients: Vec<Option<ThreadClient>>,
+    under_way: Vec<Option<UnderWay>>,
+    pace: Option<Pace>,
+    /// No free thread could take the next operation.
+    blocked: bool,
+    op_seeds: Rng,
+    /// The seed of the next operation, once it was tried.
+    op_seed: Option<u64>,
+    final_rng: Rng,
+
+    nemesis: Nemesis,
+    /// An operation of the nemesis that waits for nodes to start.
+    striking: Option<Op>,
+    faults: BTreeSet<Fault>,
+
+    history: History,
+    journal: Journal,
+    /// Bytes of messages under way.
+    in_flight: usize,
+    /// How many wrong answers were told of.
+    warnings: usize,
+    status: Status,
+    problem: Option<Problem>,
+    actions: Vec<Action>,
+}
+
+impl Engine {
+    /// Makes an engine; [`start`](Engine::start) begins the run.
+    pub fn new(plan: Plan) -> Engine {
+        let mut seeds = Rng::seeded(plan.seed);
+        let mut network = Network::new(plan.latency, seeds.fork());
+        for node in &plan.setting.nodes {
+            network.add(node, Role::Server);
+        }
+        let services = service::defaults().into_iter();
+        let services = services
+            .map(|(name, service)| (network.add(name, Role::Service), service))
+            .collect();
+        let names = network
+            .addresses()
+            .map(|address| network.name(address).into())
+            .collect();
+        if !plan.faults.contains(&Fault::Loss) {
+            network.set_loss(plan.p_loss.unwrap_or(0.0));
+        }
+        if !plan.faults.contains(&Fault::Duplicate) {
+            network.set_duplicate(plan.p_duplicate.unwrap_or(0.0));
+        }
+        let service_rng = seeds.fork();
+        let op_seeds = seeds.fork();
+        let pace_rng = seeds.fork();
+        let nemesis_rng = seeds.fork();
+        let final_rng = seeds.fork();
+        let faults: Vec<Fault> = plan.faults.iter().copied().collect();
+        let count = plan.setting.nodes.len();
+        let concurrency = plan.setting.concurrency;
+        Engine {
+            phase: Phase::Starting,
+            origin: None,
+            network,
+            names,
+            nodes: vec![NodeState::Down; count],
+            unready: BTreeSet::new(),
+            services,
+            service_rng,
+            traffic: traffic(plan.workload, &plan.setting),
+            threads: Threads::new(concurrency),
+            clients: Clients::default(),
+            thread_clients: (0..concurrency).map(|_| None).collect(),
+            under_way: (0..concurrency).map(|_| None).collect(),
+            pace: (plan.rate > 0.0).then(|| {
+                let interval = Duration::from_secs_f64(1.0 / plan.rate);
+                Pace::new(interval, Duration::ZERO, pace_rng)
+            }),
+            blocked: false,
+            op_seeds,
+            op_seed: None,
+            final_rng,
+            nemesis: Nemesis::new(&faults, plan.nemesis_interval, count, nemesis_rng),
+            striking: None,
+            faults: BTreeSet::new(),
+            history: History::default(),
+            journal: Journal::default(),
+            in_flight: 0,
+            warnings: 0,
+            status: Status::default(),
+            problem: None,
+            actions: Vec::new(),
+            plan,
+        }
+    }
+
+    /// Begins the run.
+    pub fn start(&mut self, now: Duration) {
+        for node in 0..self.nodes.len() {
+            self.start_node(now, node);
+        }
+    }
+
+    /// What to do next, in this order. Empty until the next input.
+    pub fn actions(&mut self) -> Vec<Action> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Whether the run is over.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    /// When the main phase began.
+    pub fn origin(&self) -> Option<Duration> {
+        self.origin
+    }
+
+    /// The results of the run.
+    pub fn finish(self) -> (History, Journal, Option<Problem>) {
+        (self.history, self.journal, self.problem)
+    }
+
+    /// Ends the run at once.
+    pub fn stop(&mut self, problem: Problem) {
+        if !self.is_over() {
+            self.problem = Some(problem);
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// The name of a node.
+    pub fn node_name(&self, node: usize) -> &str {
+        &self.names[node]
+    }
+
+    /// Takes a line, without its line break, that a node wrote.
+    pub fn line(&mut self, now: Duration, node: usize, line: &[u8]) {
+        if self.is_over() {
+            return;
+        }
+        let problem = match wire::parse(line) {
+            Ok(message) => {
+                let found = |name: &str| self.network.lookup(name);
+                let (src, dest) = (found(&message.src), found(&message.dest));
+                let stranger = |field, name: &str| ProblemKind::Stranger {
+                    line: excerpt(line),
+                    field,
+                    name: name.to_owned(),
+                };
+                match (src, dest) {
+                    (Some(_), Some(_)) if self.in_flight > IN_FLIGHT_LIMIT => ProblemKind::Flood {
+                        bytes: self.in_flight,
+                    },
+                    (Some(src), Some(dest)) => {
+                        return self.send(now, src, dest, message.body.into());
+                    }
+                    (None, _) => stranger("src", &message.src),
+                    (_, None) => stranger("dest", &message.dest),
+                }
+            }
+            Err(error) => ProblemKind::Line {
+                line: excerpt(line),
+                error,
+            },
+        };
+        self.stop(Problem::of(&self.names[node], problem));
+    }
+
+    /// Takes note that a node's process ended, or never began, without being told to.
+    pub fn failed(&mut self, node: usize, kind: ProblemKind) {
+        self.stop(Problem::of(&self.names[node], kind));
+    }
+
+    /// Takes note that so many bytes wait for a node, and that a message to it was not added
+    /// to them. A node that is paused has an excuse.
+    pub fn not_reading(&mut self, node: usize, waiting: usize) {
+        if self.nodes[node] != NodeState::Paused {
+            self.failed(node, ProblemKind::NotReading { waiting });
+        }
+    }
+
+    /// Does everything that is due.
+    pub fn tick(&mut self, now: Duration) {
+        while !self.is_over() {
+            while let Some(event) = self.network.poll(now) {
+                self.arrived(now, event);
+            }
+            while let Some((address, owner)) = self.clients.expired(now) {
+                self.expired(now, address, owner);
+            }
+            let went_on = self.advance(now);
+            let arrives = self.network.next_due().is_some_and(|due| due <= now);
+            if !went_on && !arrives {
+                break;
+            }
+        }
+    }
+
+    /// When the engine next has something to do by itself.
+    pub fn deadline(&self) -> Option<Duration> {
+        if self.is_over() {
+            return None;
+        }
+        let origin = self.origin.unwrap_or_default();
+        let phase = match &self.phase {
+            Phase::Main => {
+                let end = origin + self.plan.time_limit;
+                let op = self.pace.as_ref().filter(|_| !self.blocked);
+                let op = op.map(|pace| origin + pace.next());
+                let strike = self.nemesis.next().filter(|_| self.striking.is_none());
+                let strike = strike.map(|at| origin + at);
+                [Some(end), op, strike].into_iter().flatten().min()
+            }
+            Phase::Recovering(until) => Some(*until),
+            Phase::Final(phase) => {
+                let threads = phase.threads.iter().enumerate();
+                threads
+                    .filter(|(thread, _)| self.threads.is_free(*thread))
+                    .filter_map(|(_, (_, next))| *next)
+                    .min()
+            }
+            _ => None,
+        };
+        [self.network.next_due(), self.clients.next_deadline(), phase]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Where the run stands.
+    pub fn status(&self, now: Duration) -> Status {
+        let since = |origin: Duration| now.saturating_sub(origin);
+        let (phase, left) = match &self.phase {
+            Phase::Starting => ("starting", None),
+            Phase::SettingUp => ("setting up", None),
+            Phase::Main => {
+                let passed = since(self.origin.unwrap_or(now));
+                ("running", Some(self.plan.time_limit.saturating_sub(passed)))
+            }
+            Phase::Draining => ("finishing", None),
+            Phase::Healing(_) => ("healing", None),
+            Phase::Recovering(until) => ("recovering", Some(until.saturating_sub(now))),
+            Phase::Final(_) => ("final operations", None),
+            Phase::Over => ("over", None),
+        };
+        Status {
+            phase,
+            left,
+            messages: self.network.sent(),
+            faults: self.faults.iter().map(|fault| fault.name()).collect(),
+            ..self.status.clone()
+        }
+    }
+}
+
+fn nanos(time: Duration) -> i64 {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,145 @@
+//! What comes after what.
+
+use std::time::Duration;
+
+use glomer_runtime::Rng;
+
+use super::{Engine, FinalPhase, Phase, nanos};
+use crate::workload::{FinalStep, FinalTurn, Turn};
+
+impl Engine {
+    /// Goes on with the phase, or to the next one. Whether anything happened.
+    pub(super) fn advance(&mut self, now: Duration) -> bool {
+        if self.unready.is_empty()
+            && let Some(op) = self.striking.take()
+        {
+            self.push(now, op);
+            return true;
+        }
+        let next = match &mut self.phase {
+            Phase::Starting if self.unready.is_empty() => {
+                self.unready = (0..self.nodes.len()).collect();
+                self.phase = Phase::SettingUp;
+                for node in 0..self.nodes.len() {
+                    self.set_up_node(now, node);
+                }
+                return true;
+            }
+            Phase::SettingUp if self.unready.is_empty() => {
+                self.origin = Some(now);
+                self.journal.rebase(nanos(now));
+                Phase::Main
+            }
+            Phase::Main => match self.main(now) {
+                Some(went_on) => return went_on,
+                None => Phase::Draining,
+            },
+            Phase::Draining if self.threads.all_free() && self.striking.is_none() => {
+                match self.traffic.has_final_phase() {
+                    true => Phase::Healing(self.nemesis.heal().into()),
+                    false => Phase::Over,
+                }
+            }
+            Phase::Healing(strikes) if self.striking.is_none() => match strikes.pop_front() {
+                Some(strike) => {
+                    self.strike(now, strike);
+                    return true;
+                }
+                None => Phase::Recovering(now + self.plan.recovery_time),
+            },
+            Phase::Recovering(until) if *until <= now => Phase::Final(FinalPhase {
+                start: now,
+                threads: vec![(0, Some(now)); self.threads.count()],
+            }),
+            Phase::Final(_) => return self.final_ops(now),
+            _ => return false,
+        };
+        self.phase = next;
+        true
+    }
+
+    /// Begins the operations that are due, of the clients and the nemesis. Whether anything
+    /// happened; `None` when the time is up.
+    pub(super) fn main(&mut self, now: Duration) -> Option<bool> {
+        let origin = self.origin?;
+        let passed = now - origin;
+        let mut went_on = false;
+        while self.striking.is_none()
+            && let Some(at) = self.nemesis.next()
+            && at <= passed
+            && at < self.plan.time_limit
+        {
+            let strike = self.nemesis.strike(at);
+            self.strike(now, strike);
+            went_on = true;
+        }
+        while !self.blocked
+            && let Some(pace) = &self.pace
+            && pace.next() <= passed
+            && pace.next() < self.plan.time_limit
+        {
+            // The operation takes place when it was due, unless it had to wait for a thread.
+            let at = match self.op_seed {
+                None => pace.next(),
+                Some(_) => passed,
+            };
+            if at >= self.plan.time_limit {
+                break;
+            }
+            let seed = *self.op_seed.get_or_insert_with(|| self.op_seeds.next_u64());
+            let turn = Turn {
+                threads: &self.threads,
+                at,
+                rng: &mut Rng::seeded(seed),
+            };
+            match self.traffic.next(turn) {
+                Some((thread, op)) => {
+                    self.op_seed = None;
+                    if let Some(pace) = &mut self.pace {
+                        pace.took_place(at);
+                    }
+                    self.invoke(now, thread, op);
+                    went_on = true;
+                }
+                None => self.blocked = true,
+            }
+        }
+        (passed < self.plan.time_limit).then_some(went_on)
+    }
+
+    pub(super) fn final_ops(&mut self, now: Duration) -> bool {
+        let mut went_on = false;
+        for thread in 0..self.threads.count() {
+            let Phase::Final(phase) = &mut self.phase else {
+                return went_on;
+            };
+            let start = phase.start;
+            let (done, next) = &mut phase.threads[thread];
+            if !self.threads.is_free(thread) || next.is_none_or(|next| next > now) {
+                continue;
+            }
+            went_on = true;
+            let turn = FinalTurn {
+                thread,
+                done: *done,
+                elapsed: now - start,
+                rng: &mut self.final_rng,
+            };
+            match self.traffic.final_step(turn) {
+                FinalStep::Invoke(op) => {
+                    *done += 1;
+                    self.invoke(now, thread, op);
+                }
+                FinalStep::Wait(until) => *next = Some(start + until),
+                FinalStep::Done => *next = None,
+            }
+        }
+        if let Phase::Final(phase) = &self.phase
+            && phase.threads.iter().all(|(_, next)| next.is_none())
+            && self.threads.all_free()
+        {
+            self.phase = Phase::Over;
+        }
+        went_on
+    }
+}
