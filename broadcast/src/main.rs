@@ -35,3 +35,6 @@ fn hear(state: &mut State, cx: &Context, Body(news): Body<News<u64>>) {
 fn main() -> std::process::ExitCode {
     glomer_runtime::run::<State>()
 }
+
+#[cfg(test)]
+mod tests;

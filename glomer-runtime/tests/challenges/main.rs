@@ -11,6 +11,8 @@
 mod echo;
 #[path = "../../examples/g_counter.rs"]
 mod g_counter;
+#[path = "../../examples/g_set.rs"]
+mod g_set;
 #[path = "../../examples/kafka.rs"]
 mod kafka;
 #[path = "../../examples/kafka_efficient.rs"]
@@ -19,6 +21,8 @@ mod kafka_efficient;
 mod kafka_single;
 #[path = "../../examples/lin_kv/main.rs"]
 mod lin_kv;
+#[path = "../../examples/pn_counter.rs"]
+mod pn_counter;
 #[path = "../../examples/txn_rw_register.rs"]
 mod txn_rw_register;
 #[path = "../../examples/unique_ids.rs"]
