@@ -73,6 +73,7 @@ fn a_reason_is_told_where_it_stands_and_its_anomalies_by_name() {
     assert_eq!(
         texts(&page, ".meanings li"),
         [
+            "op: the first operation that fits into no order with those before it.",
             "G1a: a read saw the write of a transaction that failed (aborted read).",
             "G-single-item-realtime: transactions form a circle through one read of what was \
              since overwritten (read skew), given that one ended before another began.",
