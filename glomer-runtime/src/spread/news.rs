@@ -145,7 +145,8 @@ impl<T> News<T> {
         let mut last = self;
         let mut room = MESSAGE_BYTES.saturating_sub(ENVELOPE_BYTES + FACT_BYTES * last.have.len());
         let mut next = |bytes: usize, last: &mut Self| {
-            if bytes > room && !(last.parts.is_empty() && last.take.is_empty()) {
+            let begun = !(last.have.is_empty() && last.parts.is_empty() && last.take.is_empty());
+            if bytes > room && begun {
                 all.push(std::mem::replace(last, Self::new(run)));
                 room = MESSAGE_BYTES - ENVELOPE_BYTES;
             }
@@ -246,7 +247,14 @@ mod tests {
         let messages = news.clone().split();
         assert!(messages.len() > 6 + 6);
         for message in &messages {
-            assert!(serde_json::to_string(message).unwrap().len() <= MESSAGE_BYTES);
+            let bytes = serde_json::to_string(message).unwrap().len();
+            assert!(
+                bytes <= MESSAGE_BYTES,
+                "{bytes} bytes with {} facts, {} parts, {} values",
+                message.have.len(),
+                message.parts.len(),
+                message.take.len()
+            );
         }
         let parts: Vec<_> = messages.iter().flat_map(|it| it.parts.clone()).collect();
         assert_eq!(parts, news.parts);
