@@ -4,12 +4,12 @@
 //! Each chapter builds on the one before, and each ends where its example in the
 //! repository begins: a whole program for one of the [Gossip Glomers] challenges.
 //!
-//! 1. [`echo`]: a node is a function.
-//! 2. [`state`]: what a node knows, and unique ids.
-//! 3. [`broadcast`]: messages between nodes, and tests that break the network.
-//! 4. [`waiting`]: rpc, key-value stores, and what to do when no answer comes.
-//! 5. [`transactions`]: available whatever happens.
-//! 6. [`consensus`]: Raft.
+//! 1. [`echo`][]: a node is a function.
+//! 2. [`state`][]: what a node knows, and unique ids.
+//! 3. [`broadcast`][]: messages between nodes, and tests that break the network.
+//! 4. [`waiting`][]: rpc, key-value stores, and what to do when no answer comes.
+//! 5. [`transactions`][]: available whatever happens.
+//! 6. [`consensus`][]: Raft.
 //!
 //! All the code here is compiled and run with the tests of the crate.
 //!
