@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use nix::poll::{PollFd, PollFlags, poll};
+#[cfg(target_os = "linux")]
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+#[cfg(target_os = "linux")]
+use nix::unistd::Pid;
 
 use crate::load::{self, Account};
 
@@ -76,6 +80,8 @@ fn cost_of_children() -> io::Result<f64> {
 /// Sends `trips` requests, each when the last one is answered, and returns
 /// the round trips in nanoseconds. The first tenth is not counted.
 pub(crate) fn ping_pong(program: &str, trips: u64) -> io::Result<Histogram<u64>> {
+    #[cfg(target_os = "linux")]
+    let _one = OneProcessor::take()?;
     let mut node = Node::start(program, Stdio::piped())?;
     let mut stdin = node.child.stdin.take().expect("piped above");
     let mut reply = Vec::new();
@@ -95,6 +101,33 @@ pub(crate) fn ping_pong(program: &str, trips: u64) -> io::Result<Histogram<u64>>
         }
     }
     Ok(times)
+}
+
+/// Keeps this thread and the processes that it starts to one processor.
+///
+/// With two, a round trip is mostly the time that a sleeping processor takes
+/// to wake up, and whether two are used is the scheduler's whim.
+#[cfg(target_os = "linux")]
+struct OneProcessor(CpuSet);
+
+#[cfg(target_os = "linux")]
+impl OneProcessor {
+    fn take() -> io::Result<Self> {
+        let all = sched_getaffinity(Pid::from_raw(0))?;
+        let first = (0..CpuSet::count()).find(|cpu| all.is_set(*cpu) == Ok(true));
+        let mut one = CpuSet::new();
+        one.set(first.unwrap_or_default())?;
+        sched_setaffinity(Pid::from_raw(0), &one)?;
+        Ok(Self(all))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for OneProcessor {
+    fn drop(&mut self) {
+        // There is nothing to do if it fails, and nothing depends on it.
+        let _ = sched_setaffinity(Pid::from_raw(0), &self.0);
+    }
 }
 
 struct Node {

@@ -9,7 +9,7 @@
 //!   read from a pipe, and every reply is checked: there, once, right. Beside
 //!   it stands what a message costs in time on a processor, since some of the
 //!   contestants keep more than one busy.
-//! - Round trip: one request at a time over pipes.
+//! - Round trip: one request at a time over pipes, both ends on one processor.
 //!
 //! The contestants take turns over several rounds, so that whatever else the
 //! machine does meets all of them, and the median of the rounds is shown.

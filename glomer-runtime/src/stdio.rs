@@ -15,8 +15,12 @@ use rustix::io::Errno;
 
 use crate::{Init, Node};
 
-/// How much is read at once, and how much output is gathered before a write.
+/// How much is read at once.
 const BATCH: usize = 64 * 1024;
+
+/// How much output is gathered before a write: half of what a pipe takes on
+/// Linux, so that the node goes on while its reader wakes up.
+const OUTPUT_BATCH: usize = 32 * 1024;
 
 /// How long a line may be unless `GLOMER_MAX_LINE` says otherwise, in bytes.
 const MAX_LINE: usize = 16 * 1024 * 1024;
@@ -127,7 +131,7 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
                 Line::Whole(line) => node.handle(now, line),
                 Line::TooLong(start) => node.refuse_line(&start, max_line),
             }
-            if node.output_len() >= BATCH {
+            if node.output_len() >= OUTPUT_BATCH {
                 output.write(&mut node)?;
             }
         }

@@ -369,39 +369,34 @@ impl<'a> Scan<'a> {
     }
 
     fn string(&mut self, at: usize) -> Option<usize> {
-        let mut at = self.expect(at, b'"', "`\"`")?;
+        let at = self.expect(at, b'"', "`\"`")?;
+        // Most are shorter than this.
+        if let Some(chunk) = self.bytes[at..].first_chunk() {
+            let end = at + plain(*chunk);
+            if end < at + 8 && self.bytes[end] == b'"' {
+                return Some(end + 1);
+            }
+        }
+        self.rest_of_string(at)
+    }
+
+    #[inline(never)]
+    fn rest_of_string(&mut self, mut at: usize) -> Option<usize> {
         loop {
-            at = self.plain(at);
+            while let Some(chunk) = self.bytes[at..].first_chunk() {
+                let length = plain(*chunk);
+                at += length;
+                if length < 8 {
+                    break;
+                }
+            }
             match self.peek(at) {
                 Some(b'"') => return Some(at + 1),
                 Some(b'\\') => at = self.escape(at + 1)?,
+                Some(0x20..) => at += 1,
                 _ => return self.fail(at, "the end of the string"),
             }
         }
-    }
-
-    /// Skips what stands for itself in a string, eight bytes at a time: most
-    /// of a line is that.
-    fn plain(&self, mut at: usize) -> usize {
-        const LOWS: u64 = u64::MAX / 0xff;
-        const HIGHS: u64 = LOWS << 7;
-        while let Some(chunk) = self.bytes[at..].first_chunk() {
-            let word = u64::from_le_bytes(*chunk);
-            // Subtracting borrows from the high bit of a byte that is smaller;
-            // only the lowest such bit is certain, which is the one wanted.
-            let control = word.wrapping_sub(LOWS * 0x20);
-            let quote = (word ^ (LOWS * u64::from(b'"'))).wrapping_sub(LOWS);
-            let escape = (word ^ (LOWS * u64::from(b'\\'))).wrapping_sub(LOWS);
-            let ends = (control | quote | escape) & !word & HIGHS;
-            if ends != 0 {
-                return at + ends.trailing_zeros() as usize / 8;
-            }
-            at += 8;
-        }
-        while !matches!(self.peek(at), Some(b'"' | b'\\' | 0..0x20) | None) {
-            at += 1;
-        }
-        at
     }
 
     #[cold]
@@ -453,6 +448,21 @@ impl<'a> Scan<'a> {
             false => self.fail(at, literal),
         }
     }
+}
+
+/// How many of these bytes, from the first on, stand for themselves in a
+/// string: most of a line does.
+fn plain(chunk: [u8; 8]) -> usize {
+    const LOWS: u64 = u64::MAX / 0xff;
+    const HIGHS: u64 = LOWS << 7;
+    let word = u64::from_le_bytes(chunk);
+    // Subtracting borrows from the high bit of a byte that is smaller; only
+    // the lowest such bit is certain, which is the one wanted.
+    let control = word.wrapping_sub(LOWS * 0x20);
+    let quote = (word ^ (LOWS * u64::from(b'"'))).wrapping_sub(LOWS);
+    let escape = (word ^ (LOWS * u64::from(b'\\'))).wrapping_sub(LOWS);
+    let ends = (control | quote | escape) & !word & HIGHS;
+    ends.trailing_zeros() as usize / 8
 }
 
 #[cfg(test)]
