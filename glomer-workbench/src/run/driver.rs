@@ -13,6 +13,7 @@ use mio::{Events, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
+use super::alarm::Alarm;
 use super::engine::{Action, Engine};
 use super::journal::Journal;
 use super::plan::Plan;
@@ -31,6 +32,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const CLOSED_LIMIT: Duration = Duration::from_secs(2);
 /// How many lines of standard error an explanation shows.
 const STDERR_LINES: usize = 20;
+/// The token of the alarm; those of nodes are counted from zero.
+const ALARM: Token = Token(usize::MAX);
 
 /// What came out of a run.
 pub struct Run {
@@ -68,9 +71,11 @@ pub fn run(
         let named = nodes.iter().cloned().zip(paths.iter().cloned());
         Follower::new(named)
     });
+    let poll = Poll::new()?;
     let mut driver = Driver {
         clock: Instant::now(),
-        poll: Poll::new()?,
+        alarm: Alarm::new(poll.registry(), ALARM)?,
+        poll,
         launch,
         processes: nodes.iter().map(|_| None).collect(),
         unflushed: BTreeSet::new(),
@@ -89,6 +94,7 @@ pub fn run(
 
 struct Driver<'a> {
     clock: Instant,
+    alarm: Alarm,
     poll: Poll,
     engine: Engine,
     launch: &'a Launch,
@@ -137,11 +143,13 @@ impl Driver<'_> {
                 true => self.timeout(!closed.is_empty()),
                 false => Duration::ZERO,
             };
-            match self.poll.poll(&mut events, Some(timeout)) {
+            let timeout = self.alarm.set(timeout)?;
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
-            for event in &events {
+            // The alarm has done its work by being there.
+            for event in events.iter().filter(|event| event.token() != ALARM) {
                 let Token(number) = event.token();
                 match number % 2 {
                     0 => readable.insert(number / 2),

@@ -3,6 +3,7 @@
 //! One thread does it all: it asks the [`engine`](engine::Engine) what to do, does it, and
 //! waits for the nodes' output or the engine's next deadline.
 
+mod alarm;
 pub mod clients;
 mod driver;
 pub mod engine;
