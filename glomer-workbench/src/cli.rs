@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use crate::command;
@@ -28,11 +29,24 @@ enum Command {
 /// The exit code for bad usage, and for runs that could not be completed.
 pub const FAILURE: u8 = 255;
 
+/// Writes a line to standard output.
+///
+/// # Errors
+/// If it cannot be written, unless whoever reads it has seen enough.
+pub(crate) fn print(line: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            // Of an unknown option clap supposes that it might be meant for the node.
+            error.remove(ContextKind::Suggested);
             let asked_for = matches!(
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion

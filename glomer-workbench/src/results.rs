@@ -10,6 +10,7 @@ use crate::edn::Edn;
 use crate::history::OpType;
 use crate::run::Run;
 use crate::run::journal::{Counts, Journal};
+use crate::run::problem::Problem;
 
 /// What the results depend on beside the run.
 #[derive(Clone, Debug)]
@@ -43,6 +44,9 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
         ("lateness", lateness(&run.lateness)),
         ("seed", expected.seed.into()),
     ]);
+    if !run.warnings.is_empty() {
+        map.insert("warnings", run.warnings.clone().into());
+    }
     if let Some(problem) = &run.problem {
         map.insert("problem", problem.to_edn());
         verdicts.push(match problem.is_violation() {
@@ -63,7 +67,14 @@ pub fn closing_line(verdict: Validity) -> &'static str {
     }
 }
 
-/// How a run ended, from best to worst.
+/// How a run or a check ended, from best to worst, and with which exit code.
+///
+/// | code | ending |
+/// | --- | --- |
+/// | 0 | valid |
+/// | 1 | invalid: an anomaly, or a node that broke the protocol |
+/// | 2 | unknown: no anomaly, but not everything could be checked |
+/// | 255 | wrong usage, or a run that was cut short: a node crashed, did not start or did not answer its `init`, or the user interrupted |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
     /// Nothing was found.
@@ -77,9 +88,13 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// How this run ended.
-    pub fn of(run: &Run, results: &Edn) -> Ending {
-        match (&run.problem, Validity::of(results)) {
+    /// The exit codes, for people.
+    pub const EXIT_CODES: &str = "Exit codes: 0 valid, 1 invalid (an anomaly, or a node that \
+        broke the protocol), 2 unknown, 255 wrong usage or a run that was cut short";
+
+    /// How it ended, by the problem that ended it early and the results.
+    pub fn of(problem: Option<&Problem>, results: &Edn) -> Ending {
+        match (problem, Validity::of(results)) {
             (Some(problem), _) if !problem.is_violation() => Ending::Broken,
             (_, Validity::True) => Ending::Valid,
             (_, Validity::Unknown) => Ending::Unknown,

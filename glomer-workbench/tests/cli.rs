@@ -3,10 +3,14 @@
 //! The node is a shell script that knows `init` and `echo`.
 
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
+use glomer_workbench::edn::Edn;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -228,9 +232,14 @@ fn until_failure_stops_at_the_first_run_that_fails() {
 fn bad_usage_is_explained_and_ends_with_255() {
     let place = Place::new();
     let cases = [
-        ("", "--bin <PATH>"),
-        ("--bin node.sh -w nope", "nope"),
-        ("--bin nothing", "--bin nothing: No such file"),
+        ("", "--bin <PATH>|--package <NAME>|--example <NAME>"),
+        ("", "Example: glomer test -w broadcast --bin"),
+        ("--bni node.sh", "'--bni'"),
+        (
+            "--bin node.sh -w brodcast",
+            "there are echo, unique-ids, broadcast",
+        ),
+        ("--bin nothing", "--bin nothing: there is no /"),
         ("--bin .", "this is a directory"),
         ("--bin node.sh --package p", "cannot be used with"),
         ("--bin node.sh --node-count 0", "must be an integer above 0"),
@@ -248,7 +257,10 @@ fn bad_usage_is_explained_and_ends_with_255() {
             "--bin node.sh --rate many",
             "must be a number from 0 upwards",
         ),
-        ("--bin node.sh --latency -1", "--latency"),
+        (
+            "--bin node.sh --latency -1",
+            "must be an integer from 0 to 4294967295",
+        ),
         (
             "--bin node.sh --latency-dist flat",
             "constant, uniform, exponential",
@@ -281,6 +293,8 @@ fn bad_usage_is_explained_and_ends_with_255() {
             stderr(&output)
         );
         assert_eq!(stdout(&output), "");
+        // Nobody means `-- --bni`.
+        assert!(!stderr(&output).contains("-- --"), "{}", stderr(&output));
     }
     assert_eq!(place.glomer(&["tset"]).status.code(), Some(255));
     fs::set_permissions(place.path("node.sh"), fs::Permissions::from_mode(0o644)).unwrap();
@@ -307,6 +321,7 @@ fn help_and_version_end_well() {
         assert!(!output.stdout.is_empty());
     }
     let help = stdout(&place.glomer(&["test", "--help"]));
+    let (_, help) = help.split_once("Options:").unwrap();
     for (option, default) in [
         ("--workload", "lin-kv"),
         ("--time-limit", "60"),
@@ -331,16 +346,154 @@ fn help_and_version_end_well() {
 }
 
 #[test]
-fn a_program_that_cannot_run_is_named() {
+fn a_program_that_cannot_run_is_named_with_the_way_out() {
     let place = Place::new();
-    fs::write(place.path("node.sh"), "#!/no/such/interpreter\n").unwrap();
-    let output = place.echo(&[]);
+    let cases = [
+        ("#!/no/such/interpreter\n", "the interpreter of"),
+        ("echo hello\n", "#!/usr/bin/env python3"),
+    ];
+    for (node, part) in cases {
+        fs::write(place.path("node.sh"), node).unwrap();
+        let output = place.echo(&[]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(255));
+        for part in ["could not be started", "/node.sh", part] {
+            assert!(said.contains(part), "{part:?} is not in:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_program_in_a_workspace_can_be_built() {
+    let place = Place::new();
+    let said = || stderr(&place.glomer(&["test", "-w", "echo", "--bin", "target/echo"]));
+    assert!(!said().contains("--package"), "{}", said());
+    fs::write(place.path("Cargo.toml"), "").unwrap();
+    assert!(said().contains("--package NAME"), "{}", said());
+}
+
+#[test]
+fn nodes_run_in_the_temporary_directory_which_is_told_when_one_does_not_find_a_file() {
+    let place = Place::new();
+    let node = NODE.replace("while read", "cat settings >&2 || exit 4\nwhile read");
+    fs::write(place.path("node.sh"), node).unwrap();
+    fs::create_dir(place.path("tmp")).unwrap();
+    let in_tmp = || {
+        Command::new(env!("CARGO_BIN_EXE_glomer"))
+            .args(["test", "-w", "echo", "--bin", "node.sh"])
+            .args(["--time-limit", "1"])
+            .current_dir(place.dir.path())
+            .env("TMPDIR", place.path("tmp"))
+            .output()
+            .unwrap()
+    };
+    let output = in_tmp();
     assert_eq!(output.status.code(), Some(255));
+    let place_named = format!("Nodes run in {}", place.path("tmp").display());
     assert!(
-        stderr(&output).contains("n0 could not be started"),
+        stderr(&output).contains(&place_named),
         "{}",
         stderr(&output)
     );
+    fs::write(place.path("tmp/settings"), "").unwrap();
+    assert_eq!(in_tmp().status.code(), Some(0));
+
+    fs::remove_dir_all(place.path("tmp")).unwrap();
+    let output = in_tmp();
+    assert!(
+        stderr(&output).contains("set TMPDIR"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn every_ending_has_its_exit_code_and_last_line() {
+    let place = Place::new();
+    let answers = |instead: &str| NODE.replace("*) text=", &format!("*) {instead}; text="));
+    let cut_short = "The run could not be completed.";
+    let invalid = "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻";
+    let unknown = "Errors occurred during analysis, but no anomalies found. ಠ~ಠ";
+    let cases = [
+        (NODE.to_owned(), "", 0, "Everything looks good! ヽ(‘ー`)ノ"),
+        (NODE.replace("$text", "no"), "", 1, invalid),
+        (answers("echo garbage"), "", 1, invalid),
+        (NODE.to_owned(), "-w txn-list-append --rate 0", 2, unknown),
+        (answers("exit 3"), "", 255, cut_short),
+        (NODE.replace("init_ok", "no"), "", 255, cut_short),
+        // The worst of several.
+        (NODE.replace("$text", "no"), "--runs 2", 1, invalid),
+    ];
+    for (node, options, code, last) in cases {
+        fs::write(place.path("node.sh"), &node).unwrap();
+        let output = place.echo(&options.split_whitespace().collect::<Vec<_>>());
+        let said = (output.status.code(), stdout(&output));
+        assert_eq!(said.0, Some(code), "{options} {node} {}", stderr(&output));
+        assert_eq!(said.1.lines().last(), Some(last), "{options} {node}");
+    }
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_there_is_and_ends_with_255() {
+    let place = Place::new();
+    // A node that tells that operations have begun.
+    let node = NODE.replace("*) text=", "*) echo working >&2; text=");
+    fs::write(place.path("node.sh"), node).unwrap();
+    let mut run = Command::new(env!("CARGO_BIN_EXE_glomer"))
+        .args(["test", "-w", "echo", "--bin", "node.sh", "--log-stderr"])
+        .args(["--node-count", "1", "--rate", "50"])
+        .current_dir(place.dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines();
+    // At the second operation the only client has the answer to the first.
+    let working = |line: &io::Result<String>| line.as_ref().unwrap().contains("working");
+    assert!(said.by_ref().filter(working).nth(1).is_some());
+    kill(Pid::from_raw(run.id() as i32), Signal::SIGINT).unwrap();
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    assert!(rest.iter().any(|line| line.contains("was interrupted")));
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(255));
+    let results = read(&place.path("store/latest/results.json"));
+    let results: Value = serde_json::from_str(&results).unwrap();
+    assert_eq!(results["problem"]["type"], "interrupted");
+    assert_eq!(results["valid?"], "unknown");
+    assert!(results["stats"]["count"].as_u64() > Some(0));
+}
+
+#[test]
+fn what_a_node_says_in_the_name_of_another_is_delivered_and_told_of() {
+    let place = Place::new();
+    // Answers echo requests in its own name, and as if the client had answered itself.
+    let forged = NODE.replace("*) text=", "*) dest=$src; text=");
+    fs::write(place.path("node.sh"), forged).unwrap();
+    let output = place.echo(&["--json", "--rate", "5"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = results["warnings"].as_array().unwrap();
+    assert!(
+        (1..=2).contains(&warnings.len()),
+        "once a node: {warnings:?}"
+    );
+    for warning in warnings {
+        let warning = warning.as_str().unwrap();
+        assert!(warning.contains("whose src is \"c"), "{warning}");
+        assert!(stderr(&output).contains(warning));
+    }
+}
+
+#[test]
+fn results_have_their_keys_in_one_order_in_edn_and_json() {
+    let place = Place::new();
+    let output = place.echo(&["--json"]);
+    let edn = Edn::parse(&read(&place.path("store/latest/results.edn"))).unwrap();
+    let expected = serde_json::to_string(&edn).unwrap();
+    assert_eq!(stdout(&output).trim_end(), expected);
+    assert!(expected.starts_with(r#"{"exceptions":{"valid?":true},"stats":{"valid?":"#));
+    let pretty: String = read(&place.path("store/latest/results.json"));
+    let kept = pretty.split_whitespace().collect::<String>();
+    assert_eq!(kept, expected.split_whitespace().collect::<String>());
 }
 
 #[test]

@@ -632,6 +632,33 @@ fn a_node_that_breaks_the_protocol_ends_the_run() {
 }
 
 #[test]
+fn a_node_that_died_in_the_end_is_still_told_of_and_only_the_first_problem_counts() {
+    let mut engine = Engine::new(plan(Workload::Echo, 2));
+    engine.start(Duration::ZERO);
+    engine.line(ms(1), 1, b"hello");
+    let crashed = || ProblemKind::Crashed {
+        status: "exit code 1".to_owned(),
+        ready: false,
+    };
+    engine.failed(0, crashed());
+    let problem = engine.finish().2.unwrap();
+    assert_eq!(problem.node.as_deref(), Some("n1"));
+
+    let mut empty = plan(Workload::Echo, 1);
+    empty.rate = 0.0;
+    let mut engine = Engine::new(empty);
+    engine.start(Duration::ZERO);
+    let answer = br#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
+    engine.tick(Duration::ZERO);
+    engine.line(ms(1), 0, answer);
+    engine.tick(ms(1));
+    engine.tick(secs(11));
+    assert!(engine.is_over());
+    engine.failed(0, crashed());
+    assert!(engine.finish().2.is_some());
+}
+
+#[test]
 fn a_node_that_does_not_answer_init_or_topology_ends_the_run() {
     let silent = |kind: &'static str| {
         move |number: usize, src: &str, body: &Value| match body["type"] == kind && number == 1 {

@@ -126,15 +126,6 @@ impl Validity {
             _ => Self::Unknown,
         }
     }
-
-    /// What it means for the shell: 0 for true, 1 for false, 2 for unknown.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::True => 0,
-            Self::False => 1,
-            Self::Unknown => 2,
-        }
-    }
 }
 
 impl From<bool> for Validity {

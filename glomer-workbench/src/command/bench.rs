@@ -14,9 +14,10 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use super::program::Program;
-use crate::checker::{CheckOptions, Validity, Workload};
-use crate::results::{Expectations, results};
+use crate::checker::{CheckOptions, Workload};
+use crate::results::{Ending, Expectations, results};
 use crate::run::plan::Plan;
+use crate::run::problem::Problem;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};
@@ -89,17 +90,20 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
         "| run | verdict | first operation after | messages | lateness p50 / p99 / max | CPU workbench / nodes |\n\
          | --- | --- | --- | --- | --- | --- |"
     )?;
+    let mut worst = Ending::Valid;
     for load in &LOADS {
         let program = match load.workload {
             Workload::Broadcast => broadcast.clone(),
             _ => echo.clone(),
         };
-        writeln!(out, "{}", measure(args, load, program)?)?;
+        let (ending, row) = measure(args, load, program)?;
+        worst = worst.max(ending);
+        writeln!(out, "{row}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(worst.exit_code())
 }
 
-fn measure(args: &Args, load: &Load, program: PathBuf) -> io::Result<String> {
+fn measure(args: &Args, load: &Load, program: PathBuf) -> io::Result<(Ending, String)> {
     let launch = Launch {
         program,
         args: Vec::new(),
@@ -155,21 +159,19 @@ impl Load {
         }
     }
 
-    fn row(&self, run: &Run, own: f64, nodes: f64) -> String {
+    fn row(&self, run: &Run, own: f64, nodes: f64) -> (Ending, String) {
         let expected = Expectations {
             workload: self.workload,
             availability: None,
             check: CheckOptions::default(),
             seed: 1,
         };
-        let verdict = match (&run.problem, Validity::of(&results(run, &expected))) {
-            (Some(problem), _) => problem.headline(),
-            (None, Validity::True) => "valid".to_owned(),
-            (None, Validity::False) => "invalid".to_owned(),
-            (None, Validity::Unknown) => "unknown".to_owned(),
-        };
+        let problem = run.problem.as_ref();
+        let ending = Ending::of(problem, &results(run, &expected));
+        let verdict =
+            problem.map_or_else(|| format!("{ending:?}").to_lowercase(), Problem::headline);
         let late = |quantile| run.lateness.value_at_quantile(quantile) as f64 / 1_000.0;
-        format!(
+        let row = format!(
             "| {} × {}, rate {}, latency {} ms | {verdict} | {:.3} s | {} | {:.2} / {:.2} / {:.2} ms | {:.0} % / {:.0} % of a core |",
             self.nodes,
             self.workload,
@@ -182,6 +184,7 @@ impl Load {
             late(1.0),
             100.0 * own,
             100.0 * nodes,
-        )
+        );
+        (ending, row)
     }
 }

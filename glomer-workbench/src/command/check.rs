@@ -1,15 +1,18 @@
 //! `glomer check`: checks a history, from wherever it is.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::checker::{Availability, CheckOptions, ConsistencyModel, Validity, Workload, results};
+use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload, results};
+use crate::cli::print;
 use crate::edn::Edn;
 use crate::history::History;
+use crate::results::Ending;
 
 /// The options of `glomer check`. Those that `glomer test` has too mean the same.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = Ending::EXIT_CODES)]
 pub struct Args {
     /// What the clients asked of the nodes
     #[arg(short, long, value_name = "NAME")]
@@ -38,8 +41,7 @@ pub struct Args {
     pub history: PathBuf,
 }
 
-/// Checks the history and prints what the checkers say. The exit code is 0 if it is valid, 1 if
-/// it is not, 2 if it is unknown.
+/// Checks the history and prints what the checkers say.
 ///
 /// # Errors
 /// If the history cannot be read, or the results cannot be written.
@@ -54,12 +56,8 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
     } else {
         results.pretty(Edn::RESULTS_WIDTH)
     };
-    match writeln!(io::stdout(), "{text}") {
-        // Whoever reads it has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written?,
-    }
-    Ok(ExitCode::from(Validity::of(&results).exit_code()))
+    print(&text)?;
+    Ok(Ending::of(None, &results).exit_code())
 }
 
 fn read(path: &Path) -> io::Result<History> {

@@ -10,10 +10,15 @@ use glomer_runtime::sim::Latency;
 
 use super::program::Program;
 use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload};
-use crate::results::Expectations;
+use crate::results::{Ending, Expectations};
 use crate::run::nemesis::Fault;
 use crate::run::plan::Plan;
 use crate::workload::{Setting, Topology};
+
+const USAGE: &str = "\
+    glomer test [OPTIONS] --bin <PATH> [-- <ARGS>...]\n       \
+    glomer test [OPTIONS] [--package <NAME>] [--example <NAME>] [-- <ARGS>...]\n\n\
+    Example: glomer test -w broadcast --bin path/to/node --node-count 5 --time-limit 20 --rate 10";
 
 /// The options of `glomer test`: those of `maelstrom test` by their names and with their
 /// defaults, and some more.
@@ -21,6 +26,7 @@ use crate::workload::{Setting, Topology};
 /// As with Maelstrom, an option that is given again replaces itself.
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_override_self = true, allow_negative_numbers = true)]
+#[command(override_usage = USAGE, after_help = Ending::EXIT_CODES)]
 pub struct Options {
     /// What clients ask of the nodes
     #[arg(short, long, value_name = "NAME", default_value = "lin-kv", value_parser = Workload::from_str)]
@@ -47,7 +53,7 @@ pub struct Options {
     pub rate: f64,
 
     /// How long a message between nodes takes on average
-    #[arg(long, value_name = "MILLIS", default_value_t = 0)]
+    #[arg(long, value_name = "MILLIS", default_value_t = 0, value_parser = millis)]
     pub latency: u32,
 
     /// How latencies scatter around their average
@@ -141,7 +147,8 @@ pub struct Options {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Arguments for the program
+    /// Arguments for the program. As under Maelstrom, nodes run in the temporary directory, so
+    /// paths must be absolute
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 }
@@ -186,6 +193,11 @@ impl FromStr for Concurrency {
 fn positive<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().filter(|number| *number >= T::from(1));
     number.ok_or_else(|| "must be an integer above 0".to_owned())
+}
+
+fn millis(text: &str) -> Result<u32, String> {
+    let millis = text.parse().ok();
+    millis.ok_or_else(|| format!("must be an integer from 0 to {}", u32::MAX))
 }
 
 fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {

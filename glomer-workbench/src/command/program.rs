@@ -9,10 +9,10 @@ use cargo_metadata::Message;
 
 /// The options that name the program.
 #[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = true)]
 pub struct Program {
     /// Path to the program that runs a node
-    #[arg(long, value_name = "PATH", required_unless_present_any = ["package", "example"])]
-    #[arg(conflicts_with_all = ["package", "example"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["package", "example"])]
     bin: Option<PathBuf>,
 
     /// Build this package of the workspace in release mode, and run its binary
@@ -118,9 +118,13 @@ impl Program {
 
 fn executable(path: &Path) -> io::Result<PathBuf> {
     let complaint = |kind, text| io::Error::new(kind, format!("--bin {}: {text}", path.display()));
-    let full = path
-        .canonicalize()
-        .map_err(|error| complaint(error.kind(), error.to_string()))?;
+    let full = path.canonicalize().map_err(|error| {
+        let text = match error.kind() {
+            ErrorKind::NotFound => missing(path),
+            _ => error.to_string(),
+        };
+        complaint(error.kind(), text)
+    })?;
     let metadata = full.metadata()?;
     if metadata.is_dir() {
         return Err(complaint(
@@ -133,4 +137,15 @@ fn executable(path: &Path) -> io::Result<PathBuf> {
         return Err(complaint(ErrorKind::PermissionDenied, text));
     }
     Ok(full)
+}
+
+/// That a program is not there, and how to get it where Cargo could build it.
+fn missing(path: &Path) -> String {
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut text = format!("there is no {}", full.display());
+    let here = std::env::current_dir().unwrap_or_default();
+    if here.ancestors().any(|dir| dir.join("Cargo.toml").is_file()) {
+        text.push_str("; --package NAME or --example NAME builds a program of this workspace");
+    }
+    text
 }

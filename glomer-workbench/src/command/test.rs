@@ -1,7 +1,7 @@
 //! `glomer test`: runs nodes, checks what they did, and keeps all of it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use signal_hook::flag;
 
 use super::options::Options;
 use crate::checker::Validity;
-use crate::cli::FAILURE;
+use crate::cli::{FAILURE, print};
 use crate::edn::Edn;
 use crate::report;
 use crate::results::{self, Ending, closing_line};
@@ -111,7 +111,7 @@ fn one_run(
     )?;
     progress.then("checking the history");
     let results = results::results(&run, &options.expectations(seed));
-    let ending = Ending::of(&run, &results);
+    let ending = Ending::of(run.problem.as_ref(), &results);
     progress.then("drawing the report");
     keep(options, &dir, &nodes, seed, &run, &results)?;
     progress.clear();
@@ -119,20 +119,19 @@ fn one_run(
     if let Some(problem) = &run.problem {
         progress.insist(&format!("\n{problem}"));
     }
-    let mut out = io::stdout().lock();
     if options.json {
         // One line for each run.
-        writeln!(out, "{}", serde_json::to_string(&results)?)?;
+        print(&serde_json::to_string(&results)?)?;
         return Ok(ending);
     }
     // Of many runs, those that went well are told in one line.
     if number == 0 || ending != Ending::Valid {
-        writeln!(out, "{}\n\n", results.pretty(Edn::RESULTS_WIDTH))?;
+        print(&format!("{}\n\n", results.pretty(Edn::RESULTS_WIDTH)))?;
     }
-    match ending {
-        Ending::Broken => writeln!(out, "The run could not be completed.")?,
-        _ => writeln!(out, "{}", closing_line(Validity::of(&results)))?,
-    }
+    print(match ending {
+        Ending::Broken => "The run could not be completed.",
+        _ => closing_line(Validity::of(&results)),
+    })?;
     let page = dir.path().join("index.html");
     progress.say(&format!(
         "{} shows all of it; --seed {seed} repeats it",

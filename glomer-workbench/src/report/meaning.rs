@@ -3,7 +3,7 @@
 /// The figures of a set checker follow Jepsen's `set-full`, the anomalies of a
 /// log Maelstrom's `doc/workloads.md`, those of transactions Adya's "Weak
 /// Consistency" (1999) as Elle extends it.
-const MEANINGS: [(&str, &str); 33] = [
+const MEANINGS: [(&str, &str); 34] = [
     (
         "G-nonadjacent",
         "transactions form a circle through reads of what was since overwritten, no two of them in succession",
@@ -50,6 +50,10 @@ const MEANINGS: [(&str, &str); 33] = [
         "a read has one element more than once",
     ),
     ("duplicated", "there more than once"),
+    (
+        "empty-transaction-graph",
+        "no operation saw anything of another, so nothing could be told",
+    ),
     (
         "final-paths",
         "the orders in which operations were tried last, and what each made of the register",

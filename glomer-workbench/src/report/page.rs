@@ -236,6 +236,12 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
             @if let Some(problem) = run.problem {
                 div.problem { h2 { "What went wrong" } pre { (printable(problem)) } }
             }
+            @if let Some(warnings) = run.results.get("warnings").and_then(Edn::as_seq) {
+                div.problem {
+                    h2 { "What does not look right" }
+                    @for warning in warnings { p { (printable(warning.name().unwrap_or_default())) } }
+                }
+            }
             @if verdict != Verdict::Valid && !doubts.is_empty() {
                 div.problem {
                     h2 { "Why it is not valid" }

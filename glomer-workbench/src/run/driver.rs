@@ -41,6 +41,8 @@ pub struct Run {
     pub history: History,
     /// What the network saw.
     pub journal: Journal,
+    /// What is not right and did not end the run.
+    pub warnings: Vec<String>,
     /// What ended the run early.
     pub problem: Option<Problem>,
     /// How late messages were handed to nodes, in microseconds after they were due.
@@ -122,6 +124,8 @@ impl Driver<'_> {
             self.act();
             self.flush();
             if self.engine.is_over() {
+                // A node may have died since.
+                self.look_after(&mut closed);
                 return Ok(());
             }
 
@@ -227,7 +231,7 @@ impl Driver<'_> {
         match process {
             Ok(process) => self.processes[node] = Some(process),
             Err(error) => {
-                let error = format!("{}: {error}", self.launch.program.display());
+                let error = error.to_string();
                 self.engine.failed(node, ProblemKind::NotStarted { error });
             }
         }
@@ -287,8 +291,11 @@ impl Driver<'_> {
             if let Some(status) = status {
                 // Its last words may be the reason.
                 while self.read(node) == Some(ReadState::More) {}
-                let status = describe(status);
-                self.engine.failed(node, ProblemKind::Crashed { status });
+                let crashed = ProblemKind::Crashed {
+                    status: describe(status),
+                    ready: self.engine.is_ready(node),
+                };
+                self.engine.failed(node, crashed);
             }
         }
         closed.retain(|(node, since)| {
@@ -311,6 +318,7 @@ impl Driver<'_> {
         let names: Vec<String> = (0..self.logs.len())
             .map(|node| self.engine.node_name(node).to_owned())
             .collect();
+        let warnings = self.engine.warnings().to_vec();
         let (history, journal, mut problem) = self.engine.finish();
         if let Some(problem) = &mut problem
             && let Some(node) = names
@@ -323,6 +331,7 @@ impl Driver<'_> {
         Run {
             history,
             journal,
+            warnings,
             problem,
             lateness: self.lateness,
             startup,

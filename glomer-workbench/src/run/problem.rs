@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::process;
 use super::wire::LineError;
 use crate::edn::Edn;
 
@@ -47,6 +48,8 @@ pub enum ProblemKind {
     Crashed {
         /// How: its exit code or signal.
         status: String,
+        /// Whether it had answered its `init`.
+        ready: bool,
     },
     /// The process closed its standard output and runs on.
     ClosedOutput,
@@ -162,7 +165,7 @@ impl Problem {
             ProblemKind::LineTooLong { limit } => {
                 format!("{node} wrote more than {limit} bytes without a line break")
             }
-            ProblemKind::Crashed { status } => format!("{node} ended by itself: {status}"),
+            ProblemKind::Crashed { status, .. } => format!("{node} ended by itself: {status}"),
             ProblemKind::ClosedOutput => format!("{node} closed its standard output and runs on"),
             ProblemKind::NotStarted { error } => format!("{node} could not be started: {error}"),
             ProblemKind::NoInit { after } => {
@@ -186,8 +189,15 @@ impl Problem {
         }
     }
 
-    fn advice(&self) -> Option<&'static str> {
-        match &self.kind {
+    fn advice(&self) -> Option<String> {
+        if let ProblemKind::Crashed { ready: false, .. } = &self.kind {
+            return Some(format!(
+                "It had not answered its init. Nodes run in {}, as under Maelstrom: paths in \
+                 arguments and of files that a node opens must be absolute.",
+                process::directory().display()
+            ));
+        }
+        let advice = match &self.kind {
             ProblemKind::Line { .. } => Some(
                 "Standard output is for messages, one JSON object a line: \
                  {\"src\": …, \"dest\": …, \"body\": {…}}. Print anything else to standard error.",
@@ -202,7 +212,8 @@ impl Problem {
                  {\"type\": \"init_ok\", \"in_reply_to\": M}. Does it flush its output?",
             ),
             _ => None,
-        }
+        };
+        advice.map(str::to_owned)
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use memchr::{memchr, memrchr};
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -63,13 +64,13 @@ impl NodeProcess {
     ) -> io::Result<NodeProcess> {
         let mut child = Command::new(&launch.program)
             .args(&launch.args)
-            // Maelstrom runs nodes in its temporary directory, too.
-            .current_dir(std::env::temp_dir())
+            .current_dir(directory())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .process_group(0)
-            .spawn()?;
+            .spawn()
+            .map_err(|error| explained(&launch.program, error))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.ok_or_else(|| io::Error::other("the process has no pipes"))?;
         let (mut stdin, mut stdout) = (Sender::from(stdin), Receiver::from(stdout));
@@ -172,6 +173,32 @@ impl Drop for NodeProcess {
         self.signal(Signal::SIGKILL);
         self.wait();
     }
+}
+
+/// Where nodes run: in the temporary directory, as under Maelstrom.
+pub fn directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// Why a program that exists and is executable does not start, and what to do.
+fn explained(program: &Path, error: io::Error) -> io::Error {
+    let program = program.display();
+    let text = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOEXEC) => format!(
+            "the system cannot run {program} ({error}); if it is a script, its first line must \
+             name its interpreter, as in #!/usr/bin/env python3"
+        ),
+        Some(Errno::ENOENT) if !directory().is_dir() => format!(
+            "nodes run in {}, which is not there; set TMPDIR to a directory that is",
+            directory().display()
+        ),
+        Some(Errno::ENOENT) => format!(
+            "the interpreter of {program} is not there; a script's first line names it, as in \
+             #!/usr/bin/env python3"
+        ),
+        _ => format!("{program}: {error}"),
+    };
+    io::Error::new(error.kind(), text)
 }
 
 /// An exit status in words.

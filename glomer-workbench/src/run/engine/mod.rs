@@ -164,8 +164,11 @@ pub struct Engine {
     journal: Journal,
     /// Bytes of messages under way.
     in_flight: usize,
+    warnings: Vec<String>,
     /// How many wrong answers were told of.
-    warnings: usize,
+    wrong_answers: usize,
+    /// Nodes that sent something in another's name.
+    forgers: BTreeSet<usize>,
     status: Status,
     problem: Option<Problem>,
     actions: Vec<Action>,
@@ -229,7 +232,9 @@ impl Engine {
             history: History::default(),
             journal: Journal::default(),
             in_flight: 0,
-            warnings: 0,
+            warnings: Vec::new(),
+            wrong_answers: 0,
+            forgers: BTreeSet::new(),
             status: Status::default(),
             problem: None,
             actions: Vec::new(),
@@ -264,9 +269,19 @@ impl Engine {
         (self.history, self.journal, self.problem)
     }
 
-    /// Ends the run at once.
+    /// What is not right and does not end the run.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether a node that runs has answered its `init` and what follows it.
+    pub fn is_ready(&self, node: usize) -> bool {
+        !self.unready.contains(&node)
+    }
+
+    /// Ends the run at once. Only the first problem counts.
     pub fn stop(&mut self, problem: Problem) {
-        if !self.is_over() {
+        if self.problem.is_none() {
             self.problem = Some(problem);
             self.phase = Phase::Over;
         }
@@ -296,6 +311,9 @@ impl Engine {
                         bytes: self.in_flight,
                     },
                     (Some(src), Some(dest)) => {
+                        if src.index() != node {
+                            self.forged(node, &message.src);
+                        }
                         return self.send(now, src, dest, message.body.into());
                     }
                     (None, _) => stranger("src", &message.src),
@@ -308,6 +326,23 @@ impl Engine {
             },
         };
         self.stop(Problem::of(&self.names[node], problem));
+    }
+
+    /// Takes note of a message that a node sent in the name of another. As with Maelstrom, it
+    /// is delivered; most likely the node sends back what it is sent.
+    fn forged(&mut self, node: usize, src: &str) {
+        if self.forgers.insert(node) {
+            let node = &self.names[node];
+            self.warn(format!(
+                "{node} wrote a message whose src is {src:?}; it is delivered as if {src} had \
+                 sent it, but a message's src should be the name of its own node, {node:?}"
+            ));
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        self.actions.push(Action::Warn(text.clone()));
+        self.warnings.push(text);
     }
 
     /// Takes note that a node's process ended, or never began, without being told to.

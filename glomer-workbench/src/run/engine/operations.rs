@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::messages::is_error;
-use super::{Action, Engine, ThreadClient, UnderWay, nanos};
+use super::{Engine, ThreadClient, UnderWay, nanos};
 use crate::edn::Edn;
 use crate::history::{Op, OpType, Process};
 use crate::run::clients::{Failure, Owner};
@@ -50,10 +50,10 @@ impl Engine {
         if let Err(problem) = reply.check(&body) {
             let answer = excerpt(Value::Object(body).to_string().as_bytes());
             let node = &self.names[thread % self.nodes.len()];
-            if self.warnings < WARNINGS {
-                self.warnings += 1;
+            if self.wrong_answers < WARNINGS {
+                self.wrong_answers += 1;
                 let text = format!("{node} answered {} with {answer}, but {problem}", op.f);
-                self.actions.push(Action::Warn(text));
+                self.warn(text);
             }
             self.under_way[thread] = Some(UnderWay { op, reply });
             let text = format!("{problem}, and the answer is {answer}");
