@@ -1,8 +1,8 @@
 //! What the network saw: the first events in full, everything in numbers.
 //!
-//! A run can exchange millions of messages, so only the first
-//! [`Journal::KEPT`] events keep their text (that is what a message diagram can
-//! show); the rest is counted and let go.
+//! A run can exchange millions of messages, so only the first [`Journal::KEPT`] events are
+//! kept (that is what a message diagram can show); the rest is counted and let go. Their
+//! bodies are kept whole until these come to [`Journal::WHOLE_BYTES`].
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ pub struct NetEvent {
     pub src: Arc<str>,
     /// Whom it is for.
     pub dest: Arc<str>,
-    /// The body as raw JSON, cut to [`Journal::BODY_BYTES`].
+    /// The body as raw JSON: whole, or its beginning and how long it is, as in
+    /// `{"type":"read_ok","messages":[1,2… (70123 bytes)`.
     pub body: Arc<str>,
 }
 
@@ -51,13 +52,18 @@ pub struct Journal {
     clients: Counts,
     servers: Counts,
     dropped: u64,
+    /// Bytes of the long bodies that are kept whole.
+    whole: usize,
 }
 
 impl Journal {
-    /// How many events keep their text.
+    /// How many events are kept.
     pub const KEPT: usize = 10_000;
-    /// How much of a body is kept.
-    pub const BODY_BYTES: usize = 2_048;
+    /// How many bytes the long bodies may have together that are kept whole. Each event
+    /// counts its own, so a message that is sent and received counts twice.
+    pub const WHOLE_BYTES: usize = 8 << 20;
+    /// How much is kept of a long body beyond that. No body of this length is ever cut.
+    pub const EXCERPT_BYTES: usize = 512;
 
     /// The first events of the run, oldest first, at most [`Journal::KEPT`].
     pub fn events(&self) -> &[NetEvent] {
@@ -108,32 +114,34 @@ impl Journal {
             EventKind::Drop => self.dropped += 1,
         }
         if self.events.len() < Self::KEPT {
+            let body = self.keep(body);
             self.events.push(NetEvent {
                 time,
                 kind,
                 id,
                 src: src.clone(),
                 dest: dest.clone(),
-                body: excerpt(body),
+                body,
             });
         }
+    }
+
+    fn keep(&mut self, body: &Arc<str>) -> Arc<str> {
+        if body.len() <= Self::EXCERPT_BYTES {
+            return body.clone();
+        }
+        if self.whole + body.len() <= Self::WHOLE_BYTES {
+            self.whole += body.len();
+            return body.clone();
+        }
+        let end = body.floor_char_boundary(Self::EXCERPT_BYTES);
+        format!("{}… ({} bytes)", &body[..end], body.len()).into()
     }
 }
 
 /// Whether Maelstrom counts a message between these two as a client's.
 pub fn involves_client(src: &str, dest: &str) -> bool {
     src.starts_with('c') || dest.starts_with('c')
-}
-
-fn excerpt(body: &Arc<str>) -> Arc<str> {
-    if body.len() <= Journal::BODY_BYTES {
-        return body.clone();
-    }
-    let end = (0..=Journal::BODY_BYTES)
-        .rev()
-        .find(|&at| body.is_char_boundary(at))
-        .unwrap_or(0);
-    format!("{}…", &body[..end]).into()
 }
 
 #[cfg(test)]
@@ -144,7 +152,7 @@ mod tests {
     fn counts_everything_and_keeps_the_first_events() {
         let mut journal = Journal::default();
         let [n1, n2, c1]: [Arc<str>; 3] = ["n1".into(), "n2".into(), "c1".into()];
-        let body: Arc<str> = "é".repeat(Journal::BODY_BYTES).into();
+        let body: Arc<str> = "{}".into();
         for id in 0..Journal::KEPT as u64 {
             journal.record(0, EventKind::Send, id, &n1, &n2, &body);
             journal.record(1, EventKind::Recv, id, &n1, &c1, &body);
@@ -152,7 +160,6 @@ mod tests {
         journal.record(2, EventKind::Drop, 0, &n1, &n2, &body);
 
         assert_eq!(journal.events().len(), Journal::KEPT);
-        assert!(journal.events()[0].body.len() <= Journal::BODY_BYTES + '…'.len_utf8());
         assert_eq!(
             journal.servers(),
             Counts {
@@ -168,5 +175,29 @@ mod tests {
             }
         );
         assert_eq!(journal.dropped(), 1);
+    }
+
+    #[test]
+    fn keeps_bodies_whole_up_to_a_bound_and_then_their_beginnings() {
+        let mut journal = Journal::default();
+        let (n1, n2): (Arc<str>, Arc<str>) = ("n1".into(), "n2".into());
+        let long: Arc<str> = "é".repeat(Journal::WHOLE_BYTES / 8).into();
+        let short: Arc<str> = "é".repeat(Journal::EXCERPT_BYTES / 2).into();
+        for id in 0..8 {
+            journal.record(0, EventKind::Send, id, &n1, &n2, &long);
+            journal.record(0, EventKind::Send, id, &n1, &n2, &short);
+        }
+        let (long_ones, short_ones): (Vec<&NetEvent>, Vec<&NetEvent>) = journal
+            .events()
+            .iter()
+            .partition(|event| event.body.len() > Journal::EXCERPT_BYTES);
+        assert!(short_ones.iter().all(|event| event.body == short));
+        let (whole, cut) = long_ones.split_at(4);
+        assert!(whole.iter().all(|event| event.body == long));
+        for event in cut {
+            let mark = format!("é… ({} bytes)", Journal::WHOLE_BYTES / 4);
+            assert!(event.body.ends_with(&mark), "{}", event.body);
+            assert!(event.body.len() < Journal::EXCERPT_BYTES + 32);
+        }
     }
 }

@@ -18,10 +18,6 @@ use super::faults::Fault;
 use super::text::{count, duration, printable};
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 
-/// The picture ends with the events that the journal kept, or when the bodies in
-/// its tooltips come to so many bytes.
-const MAX_BYTES: usize = 4 << 20;
-
 const STEP: f64 = 20.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 60.0;
@@ -177,17 +173,6 @@ fn window(journal: &Journal) -> (Vec<&NetEvent>, usize) {
         events.retain(|event| !is_init(event));
         total -= init;
     }
-    let mut bytes = 0;
-    let fit = events.iter().take_while(|event| {
-        bytes += if event.kind == EventKind::Send {
-            event.body.len()
-        } else {
-            0
-        };
-        bytes <= MAX_BYTES
-    });
-    let drawn = fit.count();
-    events.truncate(drawn);
     (events, total)
 }
 
