@@ -2,43 +2,71 @@
 
 use maud::{Markup, html};
 
-use super::text::{count, printable, shorten};
+use super::text::{count, duration, printable, shorten};
 use crate::edn::Edn;
 
 /// What fits in a line is not folded.
 const LINE: usize = 124;
 /// More elements than these are for the file, not for the page.
 const MOST: usize = 400;
+/// Of many pieces of evidence, the first tell as much as all.
+const SAMPLES: usize = 2;
 /// A collection of more elements than this starts folded.
 const FOLDED: usize = 20;
 /// A string longer than this is a sentence or a line of a log.
 const WORD: usize = 24;
 const LONGEST_SCALAR: usize = 2_000;
 
+/// How much of a value is shown.
+#[derive(Clone, Copy)]
+struct View {
+    /// Of collections within collections: at most so many elements.
+    most: usize,
+    /// A collection of more elements than this starts folded.
+    folded: usize,
+}
+
 /// The view of `value`.
 pub(super) fn view(value: &Edn) -> Markup {
-    html! { div.edn { (block(value)) } }
+    let whole = View {
+        most: MOST,
+        folded: FOLDED,
+    };
+    html! { div.edn { (block(value, whole)) } }
+}
+
+/// What tells of something wrong: nothing is folded, and of its list of pieces of evidence
+/// only the first ones are there, each of them whole.
+pub(super) fn evidence(value: &Edn) -> Markup {
+    let sample = View {
+        most: SAMPLES,
+        folded: usize::MAX,
+    };
+    html! { div.edn { @if fits(value) { (inline(value)) } @else { (block(value, sample)) } } }
 }
 
 /// A value in lines of its own.
-fn block(value: &Edn) -> Markup {
+fn block(value: &Edn, view: View) -> Markup {
     let (entries, elements): (&[(Edn, Edn)], &[Edn]) = match value {
         Edn::Map(entries) => (entries, &[]),
         Edn::List(elements) | Edn::Vector(elements) | Edn::Set(elements) => (&[], elements),
-        Edn::Tagged(_, value) => return block(value),
+        Edn::Tagged(_, value) => return block(value, view),
         _ => return inline(value),
     };
-    let left = (entries.len() + elements.len()).saturating_sub(MOST);
+    let flowing = elements.iter().all(flows);
+    let most = if flowing { MOST } else { view.most };
+    let left = entries.len().saturating_sub(MOST) + elements.len().saturating_sub(most);
+    let part = View { most: MOST, ..view };
     html! {
         ul {
-            @for (key, value) in entries.iter().take(MOST) { (entry(key, value)) }
-            @if elements.iter().all(flows) {
+            @for (key, value) in entries.iter().take(MOST) { (entry(key, value, view)) }
+            @if flowing {
                 @if !elements.is_empty() {
                     li { @for element in elements.iter().take(MOST) { (inline(element)) " " } }
                 }
             } @else {
-                @for element in elements.iter().take(MOST) {
-                    li.element { @if fits(element) { (inline(element)) } @else { (block(element)) } }
+                @for element in elements.iter().take(most) {
+                    li.element { @if fits(element) { (inline(element)) } @else { (block(element, part)) } }
                 }
             }
             @if left > 0 { li.more { "… and " (count(left)) " more in results.edn" } }
@@ -46,15 +74,15 @@ fn block(value: &Edn) -> Markup {
     }
 }
 
-fn entry(key: &Edn, value: &Edn) -> Markup {
+fn entry(key: &Edn, value: &Edn, view: View) -> Markup {
     html! {
         li {
             @if fits(value) {
                 (inline(key)) " " (inline(value))
             } @else {
-                details open[size(value) <= FOLDED] {
+                details open[size(value) <= view.folded] {
                     summary { (inline(key)) " " span.size { (shape(value)) " " (count(size(value))) } }
-                    (block(value))
+                    (block(value, view))
                 }
             }
         }
@@ -83,7 +111,9 @@ fn shape(value: &Edn) -> String {
 
 /// Whether a value stands in one line. Only small ones are printed to see.
 fn fits(value: &Edn) -> bool {
-    is_scalar(value) || leaves(value) <= LINE / 2 && value.to_string().chars().count() <= LINE
+    is_scalar(value)
+        || operation(value).is_some()
+        || leaves(value) <= LINE / 2 && value.to_string().chars().count() <= LINE
 }
 
 fn is_scalar(value: &Edn) -> bool {
@@ -112,7 +142,41 @@ fn leaves(value: &Edn) -> usize {
     }
 }
 
+/// What an operation says: the keys that make a map one, and its value and error.
+struct Operation<'a> {
+    index: i64,
+    time: i64,
+    kind: &'a str,
+    process: &'a Edn,
+    f: &'a str,
+    value: &'a Edn,
+    error: Option<&'a Edn>,
+}
+
+fn operation(value: &Edn) -> Option<Operation<'_>> {
+    Some(Operation {
+        index: value.get("index")?.as_int()?,
+        time: value.get("time")?.as_int()?,
+        kind: value.get("type")?.name()?,
+        process: value.get("process")?,
+        f: value.get("f")?.name()?,
+        value: value.get("value")?,
+        error: value.get("error").filter(|error| !error.is_nil()),
+    })
+}
+
 fn inline(value: &Edn) -> Markup {
+    if let Some(op) = operation(value) {
+        return html! {
+            span.op title={ "index " (op.index) ", at " (duration(op.time)) } {
+                a href={ "#op-" (op.index) } { "#" (op.index) }
+                " process " (op.process) " "
+                span class=(op.kind) { (op.kind) } " " (op.f) " "
+                (printable(&shorten(&op.value.to_string(), LONGEST_SCALAR)))
+                @if let Some(error) = op.error { " " span.fail { (printable(&error.to_string())) } }
+            }
+        };
+    }
     match value {
         Edn::Map(entries) => html! {
             "{"

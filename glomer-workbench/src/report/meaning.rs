@@ -3,7 +3,7 @@
 /// The figures of a set checker follow Jepsen's `set-full`, the anomalies of a
 /// log Maelstrom's `doc/workloads.md`, those of transactions Adya's "Weak
 /// Consistency" (1999) as Elle extends it.
-const MEANINGS: [(&str, &str); 34] = [
+const MEANINGS: [(&str, &str); 40] = [
     (
         "G-nonadjacent",
         "transactions form a circle through reads of what was since overwritten, no two of them in succession",
@@ -35,6 +35,18 @@ const MEANINGS: [(&str, &str); 34] = [
     (
         "acceptable",
         "the ranges in which a final read may lie, after all that was added for certain or perhaps",
+    ),
+    (
+        "also-not",
+        "what these anomalies rule out, too, since each of it promises more",
+    ),
+    (
+        "bad-error-types",
+        "the kinds of errors that make this invalid",
+    ),
+    (
+        "configs",
+        "what the register may have been, and who was under way, when no order was left",
     ),
     (
         "cyclic-versions",
@@ -106,12 +118,20 @@ const MEANINGS: [(&str, &str); 34] = [
         "a client's send got an offset below its send before",
     ),
     (
+        "not",
+        "the weakest consistency models that these anomalies rule out",
+    ),
+    (
         "op",
         "the first operation that fits into no order with those before it",
     ),
     (
         "poll-skip",
         "between two polls of a client offsets are left out that exist",
+    ),
+    (
+        "previous-ok",
+        "the last operation before that one that ended well",
     ),
     (
         "stable-latencies",
@@ -122,6 +142,10 @@ const MEANINGS: [(&str, &str); 34] = [
         "known, missing from a later read, and there again in the end",
     ),
     ("unseen", "acknowledged, and in no poll"),
+    (
+        "worst-realtime-lag",
+        "for how many seconds a client's polls went on without something that was acknowledged",
+    ),
 ];
 
 /// What `name` means, if it is one of those that need to be told.

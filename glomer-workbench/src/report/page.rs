@@ -301,7 +301,7 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
         dl.facts {
             @for (key, value) in facts() {
                 dt { (key) }
-                dd { (printable(&shorten(&value.to_string(), LONGEST_CELL))) }
+                dd { (edn_view::evidence(value)) }
             }
         }
         @if !meanings.is_empty() {
@@ -537,7 +537,7 @@ fn history_row(row: &Row<'_>) -> Markup {
         Row::Nemesis(_) => ("nemesis".to_string(), "nemesis", None, None),
     };
     html! {
-        tr data-f=(op.f) data-outcome=(outcome) {
+        tr id={ "op-" (op.index) } data-f=(op.f) data-outcome=(outcome) {
             td.figure { (op.index) }
             td.figure { (duration(op.time)) }
             td { (process) }
@@ -549,7 +549,7 @@ fn history_row(row: &Row<'_>) -> Markup {
                     @if let Some(error) = &completion.error { " " span.fail { (cell(Some(error))) } }
                 }
             }
-            td { span class=(outcome) { (outcome) } }
+            td id=[completion.map(|op| format!("op-{}", op.index))] { span class=(outcome) { (outcome) } }
             td.figure { (latency.map_or(String::new(), duration)) }
         }
     }

@@ -348,6 +348,38 @@ fn the_events_under_a_fault_are_shaded() {
 }
 
 #[test]
+fn the_names_of_faults_that_begin_together_do_not_cover_each_other() {
+    let begins = |index: usize, kind: &str| {
+        format!(
+            "{{:index {index}, :time 2000000000, :type :info, :process :nemesis, :f :{kind}, :value nil}}\n"
+        )
+    };
+    let svg = Report::with(|parts| {
+        parts.history = ["start-partition", "start-loss", "pause"]
+            .into_iter()
+            .enumerate()
+            .flat_map(|(i, kind)| [begins(2 * i, kind), begins(2 * i + 1, kind)])
+            .collect();
+    });
+    let svg = svg.file("messages.svg");
+    let svg = Document::parse(&svg).unwrap();
+    let names = svg
+        .descendants()
+        .filter(|node| has_class(node, "fault-name"));
+    let places: Vec<(&str, f64)> = names
+        .map(|name| {
+            (
+                name.text().unwrap(),
+                name.attribute("x").unwrap().parse().unwrap(),
+            )
+        })
+        .collect();
+    let kinds: Vec<&str> = places.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, ["partition", "loss", "pause"]);
+    assert!(places.windows(2).all(|two| two[1].1 - two[0].1 >= 60.0));
+}
+
+#[test]
 fn a_run_that_came_no_further_than_init_shows_init() {
     let mut net = Net::default();
     let init = r#"{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}"#;

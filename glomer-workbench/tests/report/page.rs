@@ -351,3 +351,44 @@ fn the_report_of_a_run_that_never_began_is_whole() {
         ["Overview", "Messages", "Results", "Node logs"]
     );
 }
+
+#[test]
+fn anomalies_stand_on_the_page_with_the_operations_that_show_them() {
+    let op = |index: usize, value: &str| {
+        format!(
+            "#jepsen.history.Op{{:index {index}, :time 5000000, :type :ok, :process 1, :f :read, \
+             :value {value}, :error nil}}"
+        )
+    };
+    let (first, second) = (op(11, "[7 8]"), op(1, "7"));
+    let g1a = format!("{{:op {first}, :writer {second}}} ").repeat(5);
+    let cycle = format!("{{:cycle [{}]}}", format!("{second} ").repeat(7));
+    let page = page(&Report::with(|parts| {
+        parts.results = format!(
+            "{{:workload {{:valid? false, :anomaly-types (:G1a :G0),
+                           :anomalies {{:G1a ({g1a}), :G0 ({cycle})}}}}, :valid? false}}"
+        );
+    }));
+    let ops = texts(&page, ".facts .op");
+    // Two of five pieces of evidence, and the cycle as a whole.
+    assert_eq!(ops.len(), 2 * 2 + 7, "{ops:?}");
+    assert_eq!(ops[0], "#11 process 1 ok read [7 8]");
+    assert_eq!(
+        texts(&page, ".facts .more"),
+        ["… and 3 more in results.edn"]
+    );
+    assert!(all(&page, ".facts details:not([open])").is_empty());
+    // An operation leads to its line of the history.
+    let link = all(&page, ".facts .op a")[0].attr("href").unwrap();
+    let lines = texts(&page, &format!("tr:has({link})"));
+    assert_eq!(lines.len(), 1);
+    assert!(lines[0].contains("[7 8]"), "{lines:?}");
+}
+
+#[test]
+fn warnings_stand_on_the_page_even_of_a_valid_run() {
+    let page = page(&Report::with(|parts| {
+        parts.results = r#"{:warnings ["n1 wrote <b>as</b> c1"], :valid? true}"#.to_owned();
+    }));
+    assert_eq!(texts(&page, ".problem p"), ["n1 wrote <b>as</b> c1"]);
+}

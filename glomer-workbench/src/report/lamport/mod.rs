@@ -30,6 +30,8 @@ const WIDEST: f64 = 190.0;
 /// The columns' names come again after so many steps.
 const NAMES_EVERY: usize = 50;
 const TIME_EVERY: usize = 5;
+/// The room for the name of a fault.
+const FAULT_NAME: f64 = 60.0;
 
 const STYLE: &str = "
 .lamport { color-scheme: light dark; font: 11px system-ui, 'Helvetica Neue', Arial, sans-serif; }
@@ -38,8 +40,8 @@ const STYLE: &str = "
 .lamport .name { fill: #1f2328; text-anchor: middle; font-weight: 600; font-size: 12px; }
 .lamport .again { fill: #9aa2ad; font-weight: 400; }
 .lamport .time { fill: #8a929d; text-anchor: end; }
-.lamport .fault { fill: #8b5cf6; fill-opacity: .09; }
-.lamport .fault-name { fill: #8b5cf6; text-anchor: end; }
+.lamport .fault { fill: #8b5cf6; fill-opacity: .05; }
+.lamport .fault-name { fill: #8b5cf6; }
 .lamport .message path { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
 .lamport .message:hover path { stroke-width: 4; }
 .lamport .message text { text-anchor: middle; paint-order: stroke; stroke: #fff; stroke-width: 3px; stroke-linejoin: round; fill: #1f2328; }
@@ -118,7 +120,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
             viewBox={ "0 0 " (width) " " (height) } {
             style { (PreEscaped(STYLE)) }
             rect.paper width=(width) height=(height) {}
-            @for fault in faults { (band(fault, &events, width)) }
+            @for fault in faults { (band(fault, lane(fault, faults), &events, width)) }
             @for name in &names {
                 @let x = place[name];
                 line.column x1=(x) x2=(x) y1=(TOP - 12.0) y2=(bottom) {}
@@ -253,8 +255,18 @@ fn moment(ns: i64) -> String {
     }
 }
 
+/// The place of a fault's name from the left, one for each kind, so that those of faults
+/// that begin together do not cover each other.
+fn lane(fault: &Fault<'_>, faults: &[Fault<'_>]) -> usize {
+    let kinds = faults.iter().map(|fault| fault.kind);
+    kinds
+        .take_while(|kind| *kind != fault.kind)
+        .collect::<BTreeSet<_>>()
+        .len()
+}
+
 /// The shading of a fault over the events that fall into it.
-fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
+fn band(fault: &Fault<'_>, lane: usize, events: &[&NetEvent], width: f64) -> Markup {
     let first = events.partition_point(|event| event.time < fault.start);
     let past = match fault.stop {
         Some(stop) => events.partition_point(|event| event.time <= stop),
@@ -266,7 +278,7 @@ fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
             rect.fault x="0" y=(top) width=(width) height=(bottom - top) {
                 title { (printable(fault.kind)) " from " (moment(fault.start)) }
             }
-            text.fault-name x=(width - 6.0) y=(top + 13.0) { (printable(fault.kind)) }
+            text.fault-name x=(GUTTER + FAULT_NAME * lane as f64) y=(top + 13.0) { (printable(fault.kind)) }
         }
     }
 }

@@ -110,7 +110,11 @@ impl Engine {
                     (false, true) => self.network.set_latency(self.plan.latency),
                     (false, false) => self.network.fast(),
                 }
-                self.switch(Fault::Slow, on, SLOW_FACTOR.into())
+                let how_much = match instant {
+                    true => ("latency-ms", Edn::from(SLOW_LATENCY.as_millis() as u64)),
+                    false => ("factor", SLOW_FACTOR.into()),
+                };
+                self.switch(Fault::Slow, on, Edn::map([how_much]))
             }
         }
     }
