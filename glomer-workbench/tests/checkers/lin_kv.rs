@@ -358,3 +358,21 @@ fn dozens_of_indeterminate_operations_are_no_trouble() {
         &format!("{lines}101 invoke read [1 nil]\n101 ok read [1 9]\n"),
     );
 }
+
+/// Which of several operations that do the same came first makes no difference.
+#[test]
+fn dozens_of_concurrent_operations_that_do_the_same_are_no_trouble() {
+    let lines = |middle: &str| {
+        let mut lines = "0 invoke write [1 3]\n0 ok write [1 3]\n".to_owned();
+        for (kind, offset) in [("invoke", 0), ("ok", 7)] {
+            for number in 0..24 {
+                let process = 1 + (number + offset) % 24;
+                let change = if process % 2 == 0 { "[3 4]" } else { "[4 3]" };
+                lines += &format!("{process} {kind} cas [1 {change}]\n");
+            }
+        }
+        lines + middle
+    };
+    assert_valid(true, &lines("0 invoke read [1 nil]\n0 ok read [1 3]"));
+    assert_valid(false, &lines("0 invoke read [1 nil]\n0 ok read [1 4]"));
+}

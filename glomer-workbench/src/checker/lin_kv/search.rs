@@ -18,6 +18,7 @@
 //! - A write that nobody sees before the next one might as well have been hidden by it, so it
 //!   only takes effect if something under way needs its value, and another write only follows
 //!   once something did.
+//! - Of operations under way that do the same, the one that returns first takes effect first.
 //! - Of configurations with the same value, one that has all options of another stands for both.
 //!
 //! Operations whose fate is unknown may take effect at any time after their invocation, or never.
@@ -32,7 +33,7 @@ pub(super) type Value = u32;
 pub(super) const NIL: Value = 0;
 
 /// So many configurations at one return, and the search gives up.
-const MAX_CONFIGURATIONS: usize = 20_000;
+const MAX_CONFIGURATIONS: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Action {
@@ -82,8 +83,10 @@ pub(super) enum Outcome {
 struct Configuration {
     value: Value,
     last: Option<usize>,
-    /// Operations under way that must still take effect.
-    todo: Vec<usize>,
+    /// Reads and cas under way that have not taken effect.
+    waiting: Vec<usize>,
+    /// Writes under way that have not taken effect.
+    writes: Vec<usize>,
     /// Writes under way that may or may not have taken effect.
     free: Vec<usize>,
     /// Actions of unknown fate that took effect, as often as they did.
@@ -122,8 +125,12 @@ pub(super) fn search(operations: &[Operation]) -> Outcome {
             }
             Event::Invoked(number) => {
                 for configuration in &mut configurations {
-                    configuration.todo.push(number);
-                    search.take_reads(configuration);
+                    if let Action::Write(_) = operations[number].action {
+                        configuration.writes.push(number);
+                    } else {
+                        configuration.waiting.push(number);
+                        search.take_reads(configuration);
+                    }
                 }
             }
             Event::Returned(number) => {
@@ -165,8 +172,9 @@ impl Search<'_> {
             let needed = self.needed(start);
             let mut queue = VecDeque::from([start.clone()]);
             while let Some(configuration) = queue.pop_front() {
-                let must = configuration.todo.binary_search(&operation).is_ok();
-                let may = configuration.free.binary_search(&operation).is_ok();
+                let contains = |list: &[usize]| list.binary_search(&operation).is_ok();
+                let must = contains(&configuration.waiting) || contains(&configuration.writes);
+                let may = contains(&configuration.free);
                 if !must {
                     let mut done = configuration.clone();
                     done.free.retain(|&free| free != operation);
@@ -192,8 +200,8 @@ impl Search<'_> {
     /// The values that something under way needs to find in the register, or that lead to one by
     /// a cas of unknown fate.
     fn needed(&self, configuration: &Configuration) -> Vec<Value> {
-        let todo = configuration.todo.iter();
-        let mut needed: Vec<Value> = todo
+        let waiting = configuration.waiting.iter();
+        let mut needed: Vec<Value> = waiting
             .filter_map(|&number| match self.operations[number].action {
                 Action::Read(value) | Action::Cas(value, _) => Some(value),
                 Action::Write(_) => None,
@@ -227,18 +235,35 @@ impl Search<'_> {
             Action::Write(value) => !configuration.unseen_write && needed.contains(&value),
             Action::Cas(_, to) => needed.contains(&to),
         };
-        let mut steps = Vec::new();
-        for &number in configuration.todo.iter().chain(&configuration.free) {
+        let required = |number: usize, action: Action| match action {
+            Action::Read(_) => false,
+            Action::Write(_) => number == operation && !configuration.unseen_write,
+            Action::Cas(..) => true,
+        };
+        let mut first: Vec<(Action, usize)> = Vec::new();
+        let under_way = [
+            &configuration.waiting,
+            &configuration.writes,
+            &configuration.free,
+        ];
+        for &number in under_way.into_iter().flatten() {
             let action = self.operations[number].action;
-            let required = match action {
-                Action::Write(_) => number == operation && !configuration.unseen_write,
-                _ => true,
-            };
-            if (required || useful(action))
-                && let Some(mut next) = self.apply(configuration, action)
-            {
-                next.todo.retain(|&todo| todo != number);
-                next.free.retain(|&free| free != number);
+            if !required(number, action) && !useful(action) {
+                continue;
+            }
+            let returned = |number: usize| self.operations[number].returned;
+            match first.iter_mut().find(|(other, _)| *other == action) {
+                Some((_, other)) if returned(number) < returned(*other) => *other = number,
+                Some(_) => {}
+                None => first.push((action, number)),
+            }
+        }
+        let mut steps = Vec::new();
+        for (action, number) in first {
+            if let Some(mut next) = self.apply(configuration, action) {
+                for list in [&mut next.waiting, &mut next.writes, &mut next.free] {
+                    list.retain(|&other| other != number);
+                }
                 next.last = Some(number);
                 self.take_reads(&mut next);
                 steps.push(next);
@@ -268,10 +293,7 @@ impl Search<'_> {
                 let mut next = configuration.clone();
                 next.value = value;
                 next.unseen_write = true;
-                let is_write = |number: &mut usize| {
-                    matches!(self.operations[*number].action, Action::Write(_))
-                };
-                next.free.extend(next.todo.extract_if(.., is_write));
+                next.free.append(&mut next.writes);
                 next.free.sort_unstable();
                 Some(next)
             }
@@ -288,7 +310,8 @@ impl Search<'_> {
         configurations
             .iter()
             .map(|configuration| {
-                let mut pending = [configuration.todo.as_slice(), &configuration.free].concat();
+                let mut pending = configuration.waiting.clone();
+                pending.extend(configuration.writes.iter().chain(&configuration.free));
                 for (at, (_, operations)) in self.unknown.iter().enumerate() {
                     let used = configuration.used.iter().filter(|&&used| used == at);
                     pending.extend(&operations[used.count()..]);
@@ -306,7 +329,7 @@ impl Search<'_> {
     /// Lets all reads take effect that return the value the register has.
     fn take_reads(&self, configuration: &mut Configuration) {
         let value = configuration.value;
-        configuration.todo.retain(|&number| {
+        configuration.waiting.retain(|&number| {
             let taken = matches!(self.operations[number].action,
                 Action::Read(read) if read == value || read == NIL);
             if taken {
@@ -323,13 +346,17 @@ impl Configuration {
     fn stands_for(&self, other: &Self) -> bool {
         let contains = |list: &[usize], number: &usize| list.binary_search(number).is_ok();
         self.value == other.value
+            && self.waiting == other.waiting
             && (other.unseen_write || !self.unseen_write)
-            && self.todo.iter().all(|number| contains(&other.todo, number))
-            && other
-                .todo
+            && self
+                .writes
                 .iter()
-                .all(|number| contains(&self.todo, number) || contains(&self.free, number))
-            && other.free.iter().all(|number| contains(&self.free, number))
+                .all(|write| contains(&other.writes, write))
+            && other
+                .writes
+                .iter()
+                .all(|write| contains(&self.writes, write) || contains(&self.free, write))
+            && other.free.iter().all(|write| contains(&self.free, write))
             && is_sub_multiset(&self.used, &other.used)
     }
 }
@@ -345,14 +372,16 @@ fn is_sub_multiset(small: &[usize], large: &[usize]) -> bool {
 /// Configurations none of which stands for another.
 #[derive(Default)]
 struct Frontier {
-    by_value: HashMap<Value, Vec<Configuration>>,
+    /// Only those of equal value can stand for each other, and of equal `waiting`.
+    groups: HashMap<(Value, Vec<usize>), Vec<Configuration>>,
     len: usize,
 }
 
 impl Frontier {
     /// Adds the configuration unless another stands for it. Says whether it was added.
     fn add(&mut self, configuration: Configuration) -> bool {
-        let same = self.by_value.entry(configuration.value).or_default();
+        let group = (configuration.value, configuration.waiting.clone());
+        let same = self.groups.entry(group).or_default();
         if same.iter().any(|other| other.stands_for(&configuration)) {
             return false;
         }
@@ -368,9 +397,9 @@ impl Frontier {
     }
 
     fn into_configurations(self) -> Vec<Configuration> {
-        let mut values: Vec<(Value, Vec<Configuration>)> = self.by_value.into_iter().collect();
-        values.sort_unstable_by_key(|(value, _)| *value);
-        values
+        let mut groups: Vec<_> = self.groups.into_iter().collect();
+        groups.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        groups
             .into_iter()
             .flat_map(|(_, configurations)| configurations)
             .collect()
