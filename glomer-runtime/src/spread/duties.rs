@@ -119,26 +119,23 @@ where
             }
             return;
         };
-        let (mut once, again) = self.intake.overdue(now);
+        let hub_heard_at = self.peer(hub, now).heard_at;
+        let overdue = self.intake.overdue(hub_heard_at, now);
+        let mut again = overdue.again;
         if self.order.is_star() {
-            if !again.is_empty() {
-                // The hub does not do it. Whoever else might be one is asked
-                // whether he is there.
-                self.send_to_all(again, now);
-                for rank in 0..self.order.me() {
-                    let peer = self.peer(rank, now);
-                    if peer.asked.is_none() && !self.out_of_reach.contains(&rank) {
-                        self.ask(cx, rank);
-                    }
-                }
+            if !overdue.given_up.is_empty() {
+                // The hub does not do it.
+                self.send_to_all(overdue.given_up, now);
+                self.look_for_hubs(cx);
             }
         } else {
-            once.extend(again);
+            again.extend(overdue.given_up.into_iter().map(|value| (value, 0)));
         }
-        if !once.is_empty() {
-            let round = if self.order.is_star() { 1 } else { 0 };
-            self.intake.expect(&once, round, now);
-            self.draft(hub).take.extend(once);
+        if !again.is_empty() {
+            for (value, round) in again {
+                self.intake.expect(value.clone(), round, now);
+                self.draft(hub).take.push(value);
+            }
             if self.peer(hub, now).asked.is_none() {
                 self.ask(cx, hub);
             }
@@ -147,6 +144,20 @@ where
             let values = self.intake.hand_over(gather, now);
             if !values.is_empty() {
                 self.draft(hub).take.extend(values);
+            }
+        }
+    }
+
+    /// Asks those that might be a hub, and have not been heard of lately,
+    /// whether they are there.
+    fn look_for_hubs(&mut self, cx: &Context) {
+        let now = cx.now();
+        for rank in 0..self.order.me() {
+            let silent_since = now.saturating_sub(self.patience(rank));
+            let peer = self.peer(rank, now);
+            let silent = peer.heard_at < silent_since && peer.asked.is_none();
+            if silent && !self.out_of_reach.contains(&rank) {
+                self.ask(cx, rank);
             }
         }
     }
@@ -179,7 +190,8 @@ where
             let source = gap.source;
             let asked = gap.asked;
             gap.asked += 1;
-            let wait = self.patience(source) * (1 << asked);
+            let patience = self.patience(source);
+            let wait = (patience * (1 << asked)).min(PROBE).max(patience);
             if let Some(gap) = self.holdings.gap_mut(place) {
                 gap.ask_at = now + wait;
             }
@@ -268,11 +280,14 @@ where
 
     /// Asks a node what it has, and tells it what there is, unless it seems
     /// not to be there.
-    fn ask(&mut self, cx: &Context, rank: u32) {
+    pub(super) fn ask(&mut self, cx: &Context, rank: u32) {
         let now = cx.now();
         let patience = self.patience(rank);
         let asked = self.peer(rank, now).asked.take();
         let unanswered = asked.map_or(0, |asked| asked.unanswered + 1);
+        if unanswered == PATIENCE {
+            self.peer(rank, now).round_trip.is_late();
+        }
         if unanswered >= PATIENCE && self.out_of_reach.insert(rank) {
             self.peer(rank, now).joined = false;
             self.roles_changed = true;

@@ -12,7 +12,7 @@ use super::news::{Fact, News, Part, WINDOW, fact};
 use super::order::Order;
 use super::peer::Peer;
 use super::timing::{
-    HELLO_DELAY, STRETCH, Smoothed, Typical, UNKNOWN_PATIENCE, UNKNOWN_ROUND_TRIP,
+    HELLO_DELAY, STRETCH, Smoothed, Typical, UNKNOWN_JITTER, UNKNOWN_PATIENCE, UNKNOWN_ROUND_TRIP,
 };
 use crate::Context;
 
@@ -153,7 +153,7 @@ where
             // It has forgotten all that it was told.
             self.join(now);
         }
-        self.hear(from, now);
+        let was_away = self.hear(from, now);
         let peer = self.peer(from, now);
         if let Some(ping) = news.ping {
             peer.take_ping(ping, now);
@@ -167,6 +167,9 @@ where
         if news.leave || (news.up && !self.peer(from, now).joined) {
             self.peer(from, now).joined = news.up;
             self.roles_changed = true;
+        }
+        if self.roles_changed {
+            self.assign_roles(now);
         }
         for part in news.parts {
             self.take_part(from, news.run, part, now);
@@ -184,6 +187,10 @@ where
         if news.up || news.all {
             self.take_report(from, news.busy, news.all, now);
         }
+        if was_away && !news.all && self.is_ward(from) {
+            // What the two have said since then was lost.
+            self.ask(cx, from);
+        }
         if let Some(done) = news.done {
             self.done = Some(done);
         }
@@ -195,17 +202,19 @@ where
 
     // What was heard.
 
-    fn hear(&mut self, from: u32, now: Duration) {
+    /// Takes note that a node is there. Returns whether it was out of reach.
+    fn hear(&mut self, from: u32, now: Duration) -> bool {
         let peer = self.peer(from, now);
         peer.heard_at = now;
         peer.asked = None;
-        if self.out_of_reach.remove(&from) {
-            self.roles_changed = true;
-            if from < self.order.me() {
-                // Whoever comes after it may be back as well, and is its charge.
-                self.out_of_reach.retain(|rank| *rank < from);
-            }
+        peer.round_trip.came();
+        let was_away = self.out_of_reach.remove(&from);
+        self.roles_changed |= was_away;
+        if was_away && from < self.order.me() {
+            // Whoever comes after it may be back as well, and is its charge.
+            self.out_of_reach.retain(|rank| *rank < from);
         }
+        was_away
     }
 
     fn take_part(&mut self, from: u32, run: u32, part: Part<T>, now: Duration) {
@@ -251,7 +260,7 @@ where
     }
 
     fn take_report(&mut self, from: u32, busy: bool, all: bool, now: Duration) {
-        let grace = self.grace(from);
+        let under_way = self.patience(from);
         let is_ward = self.is_ward(from);
         let peer = self.peers.entry(from).or_insert_with(|| Peer::new(now));
         peer.reported_at = now;
@@ -263,7 +272,7 @@ where
         // What grew just now may still be under way.
         let missing: Vec<Fact> = peer
             .lacks(self.holdings.streams())
-            .filter(|(_, stream)| all || now >= stream.extended_at + grace)
+            .filter(|(_, stream)| all || now >= stream.extended_at + under_way)
             .map(|(_, stream)| fact(stream.id, stream.len()))
             .collect();
         if !missing.is_empty() {
@@ -436,7 +445,10 @@ where
     /// How long something may be late without being lost: messages overtake
     /// each other.
     fn grace(&self, rank: u32) -> Duration {
-        self.patience(rank) / 2
+        let peer = self.peers.get(&rank);
+        peer.and_then(|peer| peer.round_trip.jitter())
+            .or(self.round_trip.jitter())
+            .unwrap_or(UNKNOWN_JITTER)
     }
 
     // The end of a turn.

@@ -9,6 +9,14 @@ use super::timing::{Smoothed, UNKNOWN_PATIENCE};
 /// once; beyond, it gathers itself.
 const HAND_OVERS: u32 = 8;
 
+/// How many times a value is handed to a hub that is there, and does not put
+/// it into a stream.
+pub(super) const ROUNDS: u32 = 4;
+
+/// A value that comes within this part of the gathering time before its end
+/// ends it: otherwise the next one would begin with a long wait.
+const EARLY: u32 = 20;
+
 /// The values that are in no stream yet, as far as this node knows, and for
 /// which it answers: they were inserted here, or handed to it.
 pub(super) struct Intake<T> {
@@ -16,7 +24,9 @@ pub(super) struct Intake<T> {
     waiting: BTreeMap<T, Option<Duration>>,
     /// Those to be handed over or put into a stream next.
     queue: Vec<T>,
+    /// When the first and the last of them came.
     queued_at: Duration,
+    last_at: Duration,
     /// Those handed over, by the time at which they are overdue.
     handed: VecDeque<Handed<T>>,
     /// How long it takes until a value comes back as part of a stream.
@@ -32,12 +42,28 @@ struct Handed<T> {
     round: u32,
 }
 
+/// Values that a hub did not put into a stream in time.
+pub(super) struct Overdue<T> {
+    pub(super) again: Vec<(T, u32)>,
+    pub(super) given_up: Vec<T>,
+}
+
+impl<T> Default for Overdue<T> {
+    fn default() -> Self {
+        Self {
+            again: Vec::new(),
+            given_up: Vec::new(),
+        }
+    }
+}
+
 impl<T: Ord + Clone> Intake<T> {
     pub(super) fn new() -> Self {
         Self {
             waiting: BTreeMap::new(),
             queue: Vec::new(),
             queued_at: Duration::ZERO,
+            last_at: Duration::ZERO,
             handed: VecDeque::new(),
             turnaround: Smoothed::default(),
             flushed_at: None,
@@ -55,11 +81,8 @@ impl<T: Ord + Clone> Intake<T> {
         if self.waiting.contains_key(&value) {
             return;
         }
-        if self.queue.is_empty() {
-            self.queued_at = now;
-        }
         self.waiting.insert(value.clone(), None);
-        self.queue.push(value);
+        self.enqueue(value, now);
     }
 
     /// Takes note that a value is part of a stream.
@@ -79,12 +102,17 @@ impl<T: Ord + Clone> Intake<T> {
         for Handed { value, .. } in std::mem::take(&mut self.handed) {
             if let Some(handed) = self.waiting.get_mut(&value) {
                 *handed = None;
-                if self.queue.is_empty() {
-                    self.queued_at = now;
-                }
-                self.queue.push(value);
+                self.enqueue(value, now);
             }
         }
+    }
+
+    fn enqueue(&mut self, value: T, now: Duration) {
+        if self.queue.is_empty() {
+            self.queued_at = now;
+        }
+        self.last_at = now;
+        self.queue.push(value);
     }
 
     // At the hub.
@@ -96,9 +124,13 @@ impl<T: Ord + Clone> Intake<T> {
             return None;
         }
         let quiet = |flushed| self.queued_at >= flushed + 2 * gather;
-        Some(match self.flushed_at.is_none_or(quiet) {
-            true => self.queued_at,
-            false => self.queued_at + gather,
+        let at = self.queued_at + gather;
+        Some(if self.flushed_at.is_none_or(quiet) {
+            self.queued_at
+        } else if self.last_at + gather / EARLY >= at {
+            self.last_at
+        } else {
+            at
         })
     }
 
@@ -140,17 +172,16 @@ impl<T: Ord + Clone> Intake<T> {
             }
             None => false,
         });
-        self.expect(&queue, 0, now);
+        for value in &queue {
+            self.expect(value.clone(), 0, now);
+        }
         queue
     }
 
-    /// Starts to wait for values to come back.
-    pub(super) fn expect(&mut self, values: &[T], round: u32, now: Duration) {
-        self.handed.extend(values.iter().map(|value| Handed {
-            value: value.clone(),
-            at: now,
-            round,
-        }));
+    /// Starts to wait for a value to come back.
+    pub(super) fn expect(&mut self, value: T, round: u32, now: Duration) {
+        let at = now;
+        self.handed.push_back(Handed { value, at, round });
     }
 
     /// When the first value handed over should have come back at the latest.
@@ -162,24 +193,33 @@ impl<T: Ord + Clone> Intake<T> {
         self.turnaround.patience().unwrap_or(UNKNOWN_PATIENCE)
     }
 
-    /// The values that should have come back, by whether it is the first time
-    /// that they are overdue.
-    pub(super) fn overdue(&mut self, now: Duration) -> (Vec<T>, Vec<T>) {
-        let (mut once, mut again) = (Vec::new(), Vec::new());
+    /// The values that should have come back: those to be handed over again,
+    /// with how often that has happened, and those with which that happened
+    /// often enough. A hub that was heard since then has more chances.
+    pub(super) fn overdue(&mut self, hub_heard_at: Duration, now: Duration) -> Overdue<T> {
+        let mut overdue = Overdue::default();
+        let mut late = false;
         while self.overdue_at().is_some_and(|at| at <= now)
-            && let Some(Handed { value, round, .. }) = self.handed.pop_front()
+            && let Some(Handed { value, at, round }) = self.handed.pop_front()
         {
             // How long it took at last tells nothing about how long it takes
             // (Karn's algorithm).
             if let Some(handed) = self.waiting.get_mut(&value) {
                 *handed = None;
-                match round {
-                    0 => once.push(value),
-                    _ => again.push(value),
+                // Once may be bad luck.
+                late |= round > 0;
+                let rounds = if hub_heard_at > at { ROUNDS } else { 2 };
+                if round + 1 < rounds {
+                    overdue.again.push((value, round + 1));
+                } else {
+                    overdue.given_up.push(value);
                 }
             }
         }
-        (once, again)
+        if late {
+            self.turnaround.is_late();
+        }
+        overdue
     }
 }
 
@@ -205,6 +245,10 @@ mod tests {
         assert_eq!(intake.flush(ms(1299)), [3]);
         intake.push(4, ms(1499));
         assert_eq!(intake.flush_at(ms(100)), Some(ms(1499)));
+        intake.flush(ms(1499));
+        intake.push(5, ms(1500));
+        intake.push(6, ms(1596));
+        assert_eq!(intake.flush_at(ms(100)), Some(ms(1596)), "soon enough");
     }
 
     #[test]
@@ -222,21 +266,25 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_come_back_is_overdue_once_and_again() {
+    fn what_does_not_come_back_is_handed_over_again_and_then_given_up() {
         let mut intake = Intake::<u64>::new();
         for value in [1, 2] {
             intake.push(value, ms(0));
         }
-        let handed = intake.hand_over(ms(100), ms(0));
+        intake.hand_over(ms(100), ms(0));
         intake.is_in_stream(&1, ms(100));
         // A first sample of 100 ms makes a patience of 300.
         assert_eq!(intake.overdue_at(), Some(ms(300)));
-        assert_eq!(intake.overdue(ms(299)), (vec![], vec![]));
-        assert_eq!(intake.overdue(ms(300)), (vec![2], vec![]));
+        assert!(intake.overdue(ms(0), ms(299)).again.is_empty());
+        assert_eq!(intake.overdue(ms(0), ms(300)).again, [(2, 1)]);
         assert_eq!(intake.overdue_at(), None);
-        intake.expect(&handed, 1, ms(300));
-        assert_eq!(intake.overdue(ms(600)), (vec![], vec![2]));
-        intake.is_in_stream(&2, ms(601));
+        intake.expect(2, 1, ms(300));
+        assert_eq!(intake.overdue(ms(299), ms(600)).given_up, [2]);
+        intake.expect(2, 1, ms(900));
+        assert_eq!(intake.overdue_at(), Some(ms(1500)), "twice as patient");
+        let overdue = intake.overdue(ms(901), ms(9000));
+        assert_eq!(overdue.again, [(2, 2)], "the hub is there");
+        intake.is_in_stream(&2, ms(9001));
         assert!(intake.is_empty());
     }
 

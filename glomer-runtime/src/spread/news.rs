@@ -124,6 +124,11 @@ impl<T> News<T> {
         }
     }
 
+    fn holds_anything(&self) -> bool {
+        let facts = self.have.len() + self.want.len();
+        facts + self.parts.len() + self.take.len() > 0
+    }
+
     /// The same in messages of bounded length.
     pub(super) fn split(mut self) -> Vec<Self>
     where
@@ -142,10 +147,18 @@ impl<T> News<T> {
             all.push(news);
         }
         self.have = have;
+        let most = MESSAGE_FACTS - self.have.len();
+        while self.want.len() > most {
+            let mut news = Self::new(run);
+            let start = self.want.len().saturating_sub(MESSAGE_FACTS).max(most);
+            news.want = self.want.split_off(start);
+            all.push(news);
+        }
         let mut last = self;
-        let mut room = MESSAGE_BYTES.saturating_sub(ENVELOPE_BYTES + FACT_BYTES * last.have.len());
+        let facts = FACT_BYTES * (last.have.len() + last.want.len());
+        let mut room = MESSAGE_BYTES.saturating_sub(ENVELOPE_BYTES + facts);
         let mut next = |bytes: usize, last: &mut Self| {
-            let begun = !(last.have.is_empty() && last.parts.is_empty() && last.take.is_empty());
+            let begun = last.holds_anything();
             if bytes > room && begun {
                 all.push(std::mem::replace(last, Self::new(run)));
                 room = MESSAGE_BYTES - ENVELOPE_BYTES;
@@ -242,6 +255,7 @@ mod tests {
         news.parts.push(news.parts[0].clone());
         news.take = values.clone();
         news.have = (0..5_000).map(|n| (u32::MAX, n, u64::MAX)).collect();
+        news.want = news.have.clone();
         news.up = true;
         news.all = true;
         let messages = news.clone().split();
@@ -263,7 +277,8 @@ mod tests {
         let take: Vec<_> = messages.iter().flat_map(|it| it.take.clone()).collect();
         assert_eq!(take, values);
         let have: usize = messages.iter().map(|it| it.have.len()).sum();
-        assert_eq!(have, 5_000);
+        let want: usize = messages.iter().map(|it| it.want.len()).sum();
+        assert_eq!((have, want), (5_000, 5_000));
         assert_eq!(messages.iter().filter(|it| it.all).count(), 1);
     }
 

@@ -1,9 +1,13 @@
 //! What a node knows about another one.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::holdings::{Holdings, Stream};
 use super::timing::{MEASURE, Smoothed};
+
+/// How many pings are remembered, so that a round trip may take as many seconds.
+const PINGS: usize = 8;
 
 /// Another node, as far as this one knows it. There is one only for those
 /// that this node has to do with.
@@ -26,8 +30,8 @@ pub(super) struct Peer {
     /// The last digest it was told all have.
     pub(super) told_done: Option<u64>,
     pub(super) round_trip: Smoothed,
-    measured_at: Option<Duration>,
-    ping: Option<(u32, Duration)>,
+    /// The last numbers sent to it, and when.
+    pings: VecDeque<(u32, Duration)>,
     pong: Option<(u32, Duration)>,
 }
 
@@ -52,8 +56,7 @@ impl Peer {
             asked: None,
             told_done: None,
             round_trip: Smoothed::default(),
-            measured_at: None,
-            ping: None,
+            pings: VecDeque::new(),
             pong: None,
         }
     }
@@ -74,7 +77,6 @@ impl Peer {
         self.joined = false;
         self.behind_since.get_or_insert(now);
         self.told_done = None;
-        self.ping = None;
         self.pong = None;
         known
     }
@@ -117,11 +119,14 @@ impl Peer {
 
     /// A number to be sent along, if it is time to measure.
     pub(super) fn start_ping(&mut self, number: u32, now: Duration) -> Option<u32> {
-        let last = self.ping.map(|(_, sent)| sent).max(self.measured_at);
-        if last.is_some_and(|last| now < last + MEASURE) {
+        let last = self.pings.back();
+        if last.is_some_and(|(_, sent)| now < *sent + MEASURE) {
             return None;
         }
-        self.ping = Some((number, now));
+        if self.pings.len() == PINGS {
+            self.pings.pop_front();
+        }
+        self.pings.push_back((number, now));
         Some(number)
     }
 
@@ -142,9 +147,8 @@ impl Peer {
         (number, kept): (u32, u64),
         now: Duration,
     ) -> Option<Duration> {
-        let (_, sent) = self.ping.take_if(|(expected, _)| *expected == number)?;
-        let sample = (now - sent).saturating_sub(Duration::from_micros(kept));
-        self.measured_at = Some(now);
+        let (_, sent) = self.pings.iter().find(|(ping, _)| *ping == number)?;
+        let sample = (now - *sent).saturating_sub(Duration::from_micros(kept));
         self.round_trip.sample(sample);
         Some(sample)
     }
@@ -158,14 +162,14 @@ mod tests {
     fn the_round_trip_leaves_out_how_long_the_answer_was_kept() {
         let ms = Duration::from_millis;
         let (mut here, mut there) = (Peer::new(ms(0)), Peer::new(ms(0)));
-        let number = here.start_ping(9, ms(0)).unwrap();
-        assert_eq!(here.start_ping(10, ms(500)), None, "one at a time");
-        there.take_ping(number, ms(1100));
+        let first = here.start_ping(9, ms(0)).unwrap();
+        assert_eq!(here.start_ping(10, ms(999)), None, "not so often");
+        assert_eq!(here.start_ping(10, ms(1000)), Some(10));
+        there.take_ping(first, ms(1100));
         let pong = there.pong(ms(1400)).unwrap();
         assert_eq!(there.pong(ms(1400)), None);
-        assert_eq!(here.take_pong((8, 0), ms(1500)), None, "of a former life");
+        assert_eq!(here.take_pong((8, 0), ms(1500)), None, "to another life");
         assert_eq!(here.take_pong(pong, ms(1500)), Some(ms(1200)));
-        assert_eq!(here.take_pong(pong, ms(1500)), None, "twice");
     }
 
     #[test]

@@ -10,16 +10,16 @@ use std::time::Duration;
 /// latency `d` and `rate` new values a second sends about
 /// `rate + (n - 1) / (2·d·STRETCH + 1/rate)` messages a second, and a value is
 /// everywhere after at most `2·d·(1 + STRETCH)`.
-pub const STRETCH: f64 = 0.73;
+pub const STRETCH: f64 = 0.74;
 
 /// How long a node keeps to itself what it has got, hoping that other traffic
 /// will carry the report (compare the delayed acknowledgements of RFC 9002):
 /// until nothing more has come for a while, or that long at most.
 pub(super) const REPORT_WHEN_QUIET: Duration = Duration::from_secs(1);
-pub(super) const REPORT_DELAY: Duration = Duration::from_secs(4);
+pub(super) const REPORT_DELAY: Duration = Duration::from_secs(2);
 
 /// Within what time a node that has just started reports to its parent.
-pub(super) const HELLO_DELAY: Duration = Duration::from_secs(1);
+pub(super) const HELLO_DELAY: Duration = Duration::from_secs(2);
 
 /// How long a parent may be silent before a node that is not at rest asks it
 /// for a sign of life; doubled with each time that it was asked in vain for
@@ -42,6 +42,7 @@ pub(super) const GAP_QUESTIONS: u32 = 4;
 /// The round trip as long as nothing is known about it: for gathering, and
 /// for waiting (RFC 6298, section 2.1).
 pub(super) const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
+pub(super) const UNKNOWN_JITTER: Duration = Duration::from_millis(200);
 pub(super) const UNKNOWN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a wait allows for beyond the round trip at least.
@@ -55,10 +56,22 @@ pub(super) const MEASURE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Smoothed {
     estimate: Option<(Duration, Duration)>,
+    /// How often it took too long since the last sample.
+    late: u32,
 }
 
+/// How often the patience is doubled at most.
+const DOUBLINGS: u32 = 3;
+
 impl Smoothed {
+    /// Takes a sample. One that is far beyond what is expected tells of a
+    /// node that stood still, and counts only as twice the patience.
     pub(super) fn sample(&mut self, sample: Duration) {
+        self.late = 0;
+        let most = self
+            .patience()
+            .map_or(Duration::MAX, |patience| 2 * patience);
+        let sample = sample.min(most);
         self.estimate = Some(match self.estimate {
             None => (sample, sample / 2),
             Some((mean, deviation)) => (
@@ -68,10 +81,25 @@ impl Smoothed {
         });
     }
 
+    /// How much later than usual it may be without anything being wrong.
+    pub(super) fn jitter(&self) -> Option<Duration> {
+        self.estimate.map(|(_, deviation)| deviation * 4)
+    }
+
     /// After what time it is taking too long.
     pub(super) fn patience(&self) -> Option<Duration> {
-        self.estimate
-            .map(|(mean, deviation)| mean + (deviation * 4).max(SLACK))
+        let (mean, deviation) = self.estimate?;
+        Some((mean + (deviation * 4).max(SLACK)) * (1 << self.late))
+    }
+
+    /// It took too long: perhaps that is how long it takes now.
+    pub(super) fn is_late(&mut self) {
+        self.late = (self.late + 1).min(DOUBLINGS);
+    }
+
+    /// It came, though nobody knows how long it took.
+    pub(super) fn came(&mut self) {
+        self.late = 0;
     }
 }
 
@@ -94,7 +122,8 @@ impl Typical {
         self.samples.push_back(sample);
         let mut sorted: Vec<_> = self.samples.iter().collect();
         sorted.sort_unstable();
-        self.median = Some(*sorted[sorted.len() / 2]);
+        // Of two the smaller: the first ones are taken while processes start.
+        self.median = Some(*sorted[(sorted.len() - 1) / 2]);
     }
 
     pub(super) fn get(&self) -> Option<Duration> {
@@ -115,11 +144,17 @@ mod tests {
         assert_eq!(time.patience(), Some(ms(800 + 4 * 400)));
         time.sample(ms(1600));
         assert_eq!(time.patience(), Some(ms(900 + 4 * 500)));
+        time.is_late();
+        assert_eq!(time.patience(), Some(ms(2 * (900 + 4 * 500))));
+        time.came();
+        assert_eq!(time.patience(), Some(ms(900 + 4 * 500)));
         for _ in 0..100 {
             time.sample(ms(100));
         }
         let patience = time.patience().unwrap();
         assert!(patience.abs_diff(ms(100) + SLACK) < ms(1), "{patience:?}");
+        time.sample(ms(3_600_000));
+        assert!(time.patience().unwrap() < ms(1000), "after a pause");
     }
 
     #[test]
@@ -135,5 +170,10 @@ mod tests {
             time.sample(ms(300));
         }
         assert_eq!(time.get(), Some(ms(300)), "it follows");
+
+        let mut time = Typical::default();
+        time.sample(ms(180));
+        time.sample(ms(1));
+        assert_eq!(time.get(), Some(ms(1)), "the first one took a start along");
     }
 }

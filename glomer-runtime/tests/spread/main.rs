@@ -2,4 +2,5 @@
 
 mod budget;
 mod faults;
+mod healing;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 use glomer_runtime::prelude::*;
-use glomer_runtime::sim::{Cluster, Latency};
+use glomer_runtime::sim::{Cluster, Latency, Pending};
 use glomer_runtime::spread::{News, Spread};
 
 #[derive(Default)]
@@ -72,6 +72,7 @@ pub(crate) struct Load {
     pub(crate) operations: u64,
     /// When each value was broadcast; the place in the list is the value.
     pub(crate) broadcasts: Vec<Duration>,
+    requests: Vec<(usize, Pending<Broadcast>)>,
     /// When which node was read.
     reads: Vec<(Duration, usize)>,
 }
@@ -83,6 +84,7 @@ impl Load {
             rng: Rng::seeded(seed),
             operations: 0,
             broadcasts: Vec::new(),
+            requests: Vec::new(),
             reads: Vec::new(),
         }
     }
@@ -108,20 +110,43 @@ impl Load {
     }
 
     pub(crate) fn broadcast(&mut self, cluster: &mut Cluster<State>) {
-        let nodes = cluster.nodes().len() as u64;
-        let node = format!("n{}", self.rng.below(nodes));
+        let node = self.rng.below(cluster.nodes().len() as u64) as usize;
         let message = self.broadcasts.len() as u64;
         self.broadcasts.push(cluster.now());
-        cluster.invoke(&node, Broadcast { message });
+        let pending = cluster.invoke(&format!("n{node}"), Broadcast { message });
+        self.requests.push((node, pending));
+    }
+
+    /// When the last node got the last of the values sent before `time`; and
+    /// which of them, with their nodes, were acknowledged but nobody has.
+    pub(crate) fn all_got(
+        &self,
+        cluster: &mut Cluster<State>,
+        time: Duration,
+    ) -> (Duration, Vec<(usize, u64)>) {
+        let arrivals = arrivals_everywhere(cluster);
+        let sent = self.broadcasts.partition_point(|sent| *sent < time);
+        let (mut last, mut lost) = (0, Vec::new());
+        for (value, (node, request)) in self.requests[..sent].iter().enumerate() {
+            let value = value as u64;
+            let got = arrivals.iter().filter_map(|it| it.get(&value));
+            match got.clone().count() {
+                0 if cluster.result(*request).is_some_and(|it| it.is_ok()) => {
+                    lost.push((*node, value));
+                }
+                0 => {}
+                count => assert_eq!(count, arrivals.len(), "not all nodes have {value}"),
+            }
+            last = got.copied().fold(last, u64::max);
+        }
+        (Duration::from_micros(last), lost)
     }
 
     /// How long it took until each value was everywhere; and until the last
     /// read that missed it, which is what the `set-full` checker tells. In
     /// milliseconds, in order.
     pub(crate) fn latencies(&self, cluster: &mut Cluster<State>) -> (Vec<f64>, Vec<f64>) {
-        let nodes: Vec<String> = cluster.nodes().map(str::to_owned).collect();
-        let arrivals = |node: &String| cluster.call(node, Arrivals {}).unwrap();
-        let arrivals: Vec<BTreeMap<u64, u64>> = nodes.iter().map(arrivals).collect();
+        let arrivals = arrivals_everywhere(cluster);
         let (mut everywhere, mut stable) = (Vec::new(), Vec::new());
         for (value, sent) in self.broadcasts.iter().enumerate() {
             let value = value as u64;
@@ -129,7 +154,7 @@ impl Load {
                 let arrived = arrivals[node].get(&value);
                 arrived.unwrap_or_else(|| panic!("n{node} never got {value}"))
             };
-            let last = (0..nodes.len()).map(arrived).max().unwrap();
+            let last = (0..arrivals.len()).map(arrived).max().unwrap();
             let missed =
                 |(at, node): &&(Duration, usize)| at.as_micros() < (*arrived(*node)).into();
             let first_read = self.reads.partition_point(|(at, _)| at < sent);
@@ -146,6 +171,12 @@ impl Load {
         stable.sort_by(f64::total_cmp);
         (everywhere, stable)
     }
+}
+
+fn arrivals_everywhere(cluster: &mut Cluster<State>) -> Vec<BTreeMap<u64, u64>> {
+    let nodes: Vec<String> = cluster.nodes().map(str::to_owned).collect();
+    let arrivals = |node: &String| cluster.call(node, Arrivals {}).unwrap();
+    nodes.iter().map(arrivals).collect()
 }
 
 pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
