@@ -1,6 +1,7 @@
 //! Whatever happens: all agree when it is over, and then there is silence.
 
 use std::collections::BTreeSet;
+use std::panic::catch_unwind;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
@@ -31,13 +32,13 @@ const LATENCIES: [Latency; 6] = [
 ];
 
 impl Trouble {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, state: fn() -> State) -> Self {
         let mut rng = Rng::seeded(seed);
         let sizes = [2, 3, 3, 4, 5, 5, 5, 7, 9, 25];
         let nodes = *rng.choose(&sizes).unwrap();
         let latency = *rng.choose(&LATENCIES).unwrap();
         let rate = *rng.choose(&[2.0, 10.0, 10.0, 50.0]).unwrap();
-        let cluster = Cluster::<State>::new(nodes as usize)
+        let cluster = Cluster::with(nodes as usize, move |_| state())
             .seed(seed)
             .latency(latency)
             .start();
@@ -213,19 +214,39 @@ impl Trouble {
     }
 }
 
+/// Makes trouble, ends it, and sees that all agree then, and rest.
+fn agree_after_trouble(seed: u64, state: fn() -> State) {
+    let mut trouble = Trouble::new(seed, state);
+    trouble.make();
+    trouble.heal();
+    assert!(trouble.cluster.run_until_quiet(secs(300)), "it never ends");
+    trouble.assert_agreement();
+    let log: Vec<_> = trouble
+        .cluster
+        .log()
+        .filter(|(_, _, it)| it.level == Level::Error)
+        .collect();
+    assert!(log.is_empty(), "{log:#?}");
+}
+
 #[test]
 fn all_agree_in_the_end() {
-    check(0..3_000, |seed| {
-        let mut trouble = Trouble::new(seed);
-        trouble.make();
-        trouble.heal();
-        assert!(trouble.cluster.run_until_quiet(secs(300)), "it never ends");
-        trouble.assert_agreement();
-        let log: Vec<_> = trouble
-            .cluster
-            .log()
-            .filter(|(_, _, it)| it.level == Level::Error)
-            .collect();
-        assert!(log.is_empty(), "{log:#?}");
-    });
+    check(0..3_000, |seed| agree_after_trouble(seed, State::default));
+}
+
+/// Each way of repair is needed: without it, the runs above fail.
+#[test]
+fn without_repair_they_do_not_agree() {
+    const MUTATIONS: [(&str, fn() -> State); 4] = [
+        ("questions for what is missing", || State::deaf_to("want")),
+        ("reports of what a node has", || State::deaf_to("have")),
+        ("questions for a sign of life", || State::deaf_to("ask")),
+        ("word that all have all", || State::deaf_to("done")),
+    ];
+    for (what, state) in MUTATIONS {
+        let fails = |seed: &u64| catch_unwind(|| agree_after_trouble(*seed, state)).is_err();
+        let failed = (0..40).filter(fails).count();
+        println!("without {what}: {failed} of 40 seeds fail");
+        assert!(failed > 0, "without {what} all seeds agree");
+    }
 }

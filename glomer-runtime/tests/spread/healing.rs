@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use glomer_runtime::Rng;
-use glomer_runtime::sim::{Cluster, Latency, check, ms, secs};
+use glomer_runtime::sim::{Cluster, Latency, What, check, ms, secs};
 
-use crate::support::{Load, State};
+use crate::support::{Broadcast, Load, Read, State};
 
 type Nodes = [String];
 
@@ -177,4 +177,49 @@ fn a_node_that_dies_and_comes_back() {
             );
         });
     }
+}
+
+/// Two halves that know much which the other lacks.
+#[test]
+fn a_long_partition_is_repaired_in_few_messages_of_bounded_size() {
+    const NODES: usize = 25;
+    const VALUES: u64 = 10_000;
+    check(0..3, |seed| {
+        let mut cluster = Cluster::<State>::new(NODES)
+            .seed(seed)
+            .latency(Latency::constant(ms(100)))
+            .record_all()
+            .start();
+        let names: Vec<String> = cluster.nodes().map(str::to_owned).collect();
+        halves(&mut cluster, &names);
+        for message in 0..2 * VALUES {
+            let side = message as usize % 2 * (NODES / 2);
+            let place = side + message as usize / 2 % (NODES / 2);
+            cluster.invoke(&names[place], Broadcast { message });
+            cluster.run_for(Duration::from_micros(250));
+        }
+        cluster.run_for(secs(10));
+        let healed = cluster.now();
+        cluster.heal();
+        assert!(cluster.run_until_quiet(secs(60)), "it never ends");
+        for name in &names {
+            assert_eq!(
+                cluster.call(name, Read {}).unwrap().len() as u64,
+                2 * VALUES
+            );
+        }
+        let mut sizes: Vec<usize> = Vec::new();
+        for entry in cluster.journal().entries() {
+            if let What::Sent { line, .. } = &entry.what
+                && entry.at >= healed
+                && line.contains(r#""type":"spread""#)
+            {
+                sizes.push(line.len());
+            }
+        }
+        let (count, longest) = (sizes.len(), sizes.iter().max().unwrap());
+        println!("seed {seed}: {count} messages, the longest has {longest} bytes");
+        assert!(count <= 12 * NODES, "{count} messages");
+        assert!(*longest <= 32 * 1024, "{longest} bytes");
+    });
 }

@@ -15,12 +15,21 @@ pub(crate) struct State {
     values: Spread<u64>,
     /// When each value was first there, in microseconds, if that is of interest.
     arrived: Option<BTreeMap<u64, u64>>,
+    /// A part of all news that it does not hear, which breaks the algorithm.
+    deaf_to: Option<&'static str>,
 }
 
 impl State {
     pub(crate) fn timed() -> Self {
         Self {
             arrived: Some(BTreeMap::new()),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn deaf_to(part: &'static str) -> Self {
+        Self {
+            deaf_to: Some(part),
             ..Self::default()
         }
     }
@@ -50,8 +59,18 @@ pub(crate) fn broadcast(state: &mut State, cx: &Context, message: u64) {
 
 #[handler("spread")]
 pub(crate) fn hear(state: &mut State, cx: &Context, Body(news): Body<News<u64>>) {
+    let news = match state.deaf_to {
+        Some(part) => without(part, &news),
+        None => news,
+    };
     state.values.receive(cx, news);
     state.note(cx);
+}
+
+fn without(part: &str, news: &News<u64>) -> News<u64> {
+    let mut fields = serde_json::to_value(news).unwrap();
+    fields.as_object_mut().unwrap().remove(part);
+    serde_json::from_value(fields).unwrap()
 }
 
 #[handler("read", reply = "messages")]
