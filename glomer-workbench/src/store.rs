@@ -18,10 +18,10 @@ impl RunDir {
     /// `<root>/<workload>/latest` point at it.
     ///
     /// # Errors
-    /// If the file system does not let it.
+    /// If the file system does not let it; the error names the file.
     pub fn create(root: &Path, workload: &str, time: &Zoned) -> io::Result<RunDir> {
         let parent = root.join(workload);
-        fs::create_dir_all(&parent)?;
+        fs::create_dir_all(&parent).map_err(named(&parent))?;
         let mut time = time.clone();
         let (name, path) = loop {
             // As Jepsen names them.
@@ -34,11 +34,15 @@ impl RunDir {
                         .checked_add(1.millisecond())
                         .map_err(io::Error::other)?;
                 }
-                made => break made.map(|()| (name, path))?,
+                made => break made.map(|()| (name, path.clone())).map_err(named(&path))?,
             }
         };
-        point(&parent.join("latest"), Path::new(&name))?;
-        point(&root.join("latest"), &Path::new(workload).join(&name))?;
+        for (link, target) in [
+            (parent.join("latest"), Path::new(&name)),
+            (root.join("latest"), &Path::new(workload).join(&name)),
+        ] {
+            point(&link, target).map_err(named(&link))?;
+        }
         Ok(RunDir { path })
     }
 
@@ -58,9 +62,14 @@ impl RunDir {
     /// If the file system does not let it; the error names the file.
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
         let path = self.path.join(name);
-        fs::write(&path, contents)
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        fs::write(&path, contents).map_err(named(&path))
     }
+}
+
+/// Adds to an error which file it is about.
+fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    let path = path.display().to_string();
+    move |error| io::Error::new(error.kind(), format!("{path}: {error}"))
 }
 
 /// Makes a symbolic link, in place of one that may be there.

@@ -243,6 +243,13 @@ fn bad_usage_is_explained_and_ends_with_255() {
         ("--bin .", "this is a directory"),
         ("--bin node.sh --package p", "cannot be used with"),
         ("--bin node.sh --node-count 0", "must be an integer above 0"),
+        ("--bin node.sh --node-count 999999999999", "at most 100000"),
+        (
+            "--bin node.sh --concurrency 18446744073709551615n",
+            "there is room for 1000000",
+        ),
+        ("--bin node.sh --seed -1", "must be an integer from 0 to"),
+        ("--bin node.sh --store node.sh", "node.sh/echo: Not a dir"),
         (
             "--bin node.sh --concurrency 2x",
             "must be an integer above 0, optionally followed by n",
@@ -431,6 +438,16 @@ fn every_ending_has_its_exit_code_and_last_line() {
         assert_eq!(said.0, Some(code), "{options} {node} {}", stderr(&output));
         assert_eq!(said.1.lines().last(), Some(last), "{options} {node}");
     }
+}
+
+#[test]
+fn an_absurdly_long_interval_is_as_good_as_never() {
+    let place = Place::new();
+    let options =
+        "--nemesis partition --nemesis-interval 1e300 --recovery-time 1e300 --rate 1e-300";
+    let output = place.echo(&options.split(' ').collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains(":count 1,"), "{}", stdout(&output));
 }
 
 #[test]

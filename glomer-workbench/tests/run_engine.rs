@@ -27,7 +27,7 @@ fn plan(workload: Workload, nodes: usize) -> Plan {
             max_writes_per_key: 16,
         },
         seed: 42,
-        rate: 10.0,
+        interval: Some(ms(100)),
         time_limit: secs(10),
         latency: Latency::default(),
         faults: BTreeSet::new(),
@@ -440,7 +440,7 @@ fn paused_nodes_are_resumed() {
 fn lin_kv_reads_writes_and_compares_in_groups() {
     let mut plan = plan(Workload::LinKv, 2);
     plan.setting.concurrency = 8;
-    plan.rate = 100.0;
+    plan.interval = Some(ms(10));
     let mut registers = std::collections::HashMap::new();
     let ran = run(plan, &mut |_: usize, src: &str, body: &Value| {
         let key = body["key"].to_string();
@@ -500,7 +500,7 @@ fn lin_kv_reads_writes_and_compares_in_groups() {
 fn a_key_that_too_many_processes_touched_is_left() {
     let mut plan = plan(Workload::LinKv, 2);
     plan.setting.concurrency = 4;
-    plan.rate = 20.0;
+    plan.interval = Some(ms(50));
     plan.time_limit = secs(30);
     // Writes are never answered.
     let ran = run(
@@ -524,7 +524,7 @@ fn a_key_that_too_many_processes_touched_is_left() {
 fn kafka_polls_everything_from_the_beginning_at_the_end() {
     let mut plan = plan(Workload::Kafka, 2);
     plan.setting.concurrency = 4;
-    plan.rate = 100.0;
+    plan.interval = Some(ms(10));
     let mut logs = std::collections::BTreeMap::<String, Vec<Value>>::new();
     let mut commits = 0;
     let ran = run(plan, &mut |_: usize, src: &str, body: &Value| {
@@ -645,7 +645,7 @@ fn a_node_that_died_in_the_end_is_still_told_of_and_only_the_first_problem_count
     assert_eq!(problem.node.as_deref(), Some("n1"));
 
     let mut empty = plan(Workload::Echo, 1);
-    empty.rate = 0.0;
+    empty.interval = None;
     let mut engine = Engine::new(empty);
     engine.start(Duration::ZERO);
     let answer = br#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;

@@ -146,7 +146,7 @@ impl Load {
                 max_writes_per_key: 16,
             },
             seed: 1,
-            rate: self.rate,
+            interval: Some(Duration::from_secs_f64(1.0 / self.rate)),
             time_limit,
             latency: Latency::constant(self.latency),
             faults: BTreeSet::new(),

@@ -15,6 +15,11 @@ use crate::run::nemesis::Fault;
 use crate::run::plan::Plan;
 use crate::workload::{Setting, Topology};
 
+/// More processes than a machine has.
+const MOST_NODES: usize = 100_000;
+/// More clients than anyone can watch.
+const MOST_CLIENTS: usize = 1_000_000;
+
 const USAGE: &str = "\
     glomer test [OPTIONS] --bin <PATH> [-- <ARGS>...]\n       \
     glomer test [OPTIONS] [--package <NAME>] [--example <NAME>] [-- <ARGS>...]\n\n\
@@ -37,7 +42,7 @@ pub struct Options {
     pub program: Program,
 
     /// How many nodes to run: n0, n1, … (without it, five nodes: n1 to n5)
-    #[arg(long, value_name = "NUM", value_parser = positive::<usize>)]
+    #[arg(long, value_name = "NUM", value_parser = node_count)]
     pub node_count: Option<usize>,
 
     /// How many clients work at once; 2n means two for each node
@@ -53,7 +58,7 @@ pub struct Options {
     pub rate: f64,
 
     /// How long a message between nodes takes on average
-    #[arg(long, value_name = "MILLIS", default_value_t = 0, value_parser = millis)]
+    #[arg(long, value_name = "MILLIS", default_value_t = 0, value_parser = up_to::<u32>(u32::MAX))]
     pub latency: u32,
 
     /// How latencies scatter around their average
@@ -110,7 +115,7 @@ pub struct Options {
     pub log_net_recv: bool,
 
     /// Where operations, latencies, loss and faults follow from (default: a new one each time)
-    #[arg(long, value_name = "NUM")]
+    #[arg(long, value_name = "NUM", value_parser = up_to::<u64>(u64::MAX))]
     pub seed: Option<u64>,
 
     /// How likely a message between nodes gets lost: always, or with --nemesis loss while it
@@ -195,9 +200,25 @@ fn positive<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String>
     number.ok_or_else(|| "must be an integer above 0".to_owned())
 }
 
-fn millis(text: &str) -> Result<u32, String> {
-    let millis = text.parse().ok();
-    millis.ok_or_else(|| format!("must be an integer from 0 to {}", u32::MAX))
+fn node_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok();
+    let count = count.filter(|count| (1..=MOST_NODES).contains(count));
+    count.ok_or_else(|| format!("must be an integer above 0, and at most {MOST_NODES}"))
+}
+
+fn up_to<T>(most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: FromStr + fmt::Display + Copy + Send + Sync,
+{
+    move |text| {
+        let number = text.parse().ok();
+        number.ok_or_else(|| format!("must be an integer from 0 to {most}"))
+    }
+}
+
+/// So many seconds, or a year: no run lasts longer, and moments must be told apart.
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.min(365.0 * 86_400.0))
 }
 
 fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
@@ -241,8 +262,14 @@ impl Options {
         let nodes = self.nodes();
         let concurrency = match self.concurrency {
             Concurrency::Total(count) => count,
-            Concurrency::PerNode(count) => count * nodes.len(),
+            Concurrency::PerNode(count) => count.saturating_mul(nodes.len()),
         };
+        if concurrency > MOST_CLIENTS {
+            return Err(format!(
+                "--concurrency {} makes {concurrency} clients; there is room for {MOST_CLIENTS}",
+                self.concurrency
+            ));
+        }
         let group = 2 * nodes.len();
         if self.workload == Workload::LinKv && concurrency % group != 0 {
             return Err(format!(
@@ -263,18 +290,18 @@ impl Options {
                 max_writes_per_key: self.max_writes_per_key,
             },
             seed,
-            rate: self.rate,
-            time_limit: Duration::from_secs(self.time_limit),
+            interval: (self.rate > 0.0).then(|| seconds(1.0 / self.rate)),
+            time_limit: seconds(self.time_limit as f64),
             latency: match self.latency_dist {
                 LatencyDist::Constant => Latency::constant(mean),
                 LatencyDist::Uniform => Latency::uniform(mean),
                 LatencyDist::Exponential => Latency::exponential(mean),
             },
             faults: self.nemesis.iter().copied().collect(),
-            nemesis_interval: Duration::from_secs_f64(self.nemesis_interval),
+            nemesis_interval: seconds(self.nemesis_interval),
             p_loss: self.p_loss,
             p_duplicate: self.p_duplicate,
-            recovery_time: Duration::from_secs_f64(self.recovery_time),
+            recovery_time: seconds(self.recovery_time),
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
         })

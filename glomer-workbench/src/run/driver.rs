@@ -224,7 +224,11 @@ impl Driver<'_> {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(&self.logs[node]);
+            .open(&self.logs[node])
+            .map_err(|error| {
+                let path = self.logs[node].display();
+                io::Error::new(error.kind(), format!("{path}: {error}"))
+            });
         let tokens = [Token(2 * node), Token(2 * node + 1)];
         let process =
             log.and_then(|log| NodeProcess::spawn(self.launch, log, self.poll.registry(), tokens));

@@ -18,8 +18,8 @@ pub struct Plan {
     pub setting: Setting,
     /// Where all randomness comes from.
     pub seed: u64,
-    /// Operations a second; 0 for none but the final ones.
-    pub rate: f64,
+    /// The mean time between two operations; `None` for none but the final ones.
+    pub interval: Option<Duration>,
     /// How long the main phase lasts.
     pub time_limit: Duration,
     /// How long messages between nodes take.

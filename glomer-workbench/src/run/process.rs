@@ -196,6 +196,9 @@ fn explained(program: &Path, error: io::Error) -> io::Error {
             "the interpreter of {program} is not there; a script's first line names it, as in \
              #!/usr/bin/env python3"
         ),
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            format!("{program}: {error}; ulimit -n tells how many there may be, and raises it")
+        }
         _ => format!("{program}: {error}"),
     };
     io::Error::new(error.kind(), text)

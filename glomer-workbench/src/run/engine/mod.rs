@@ -218,10 +218,9 @@ impl Engine {
             clients: Clients::default(),
             thread_clients: (0..concurrency).map(|_| None).collect(),
             under_way: (0..concurrency).map(|_| None).collect(),
-            pace: (plan.rate > 0.0).then(|| {
-                let interval = Duration::from_secs_f64(1.0 / plan.rate);
-                Pace::new(interval, Duration::ZERO, pace_rng)
-            }),
+            pace: plan
+                .interval
+                .map(|interval| Pace::new(interval, Duration::ZERO, pace_rng)),
             blocked: false,
             op_seeds,
             op_seed: None,
