@@ -367,6 +367,7 @@ fn a_program_that_cannot_run_is_named_with_the_way_out() {
         for part in ["could not be started", "/node.sh", part] {
             assert!(said.contains(part), "{part:?} is not in:\n{said}");
         }
+        assert!(!said.contains("wrote nothing"), "it never ran:\n{said}");
     }
 }
 

@@ -251,7 +251,8 @@ impl fmt::Display for Problem {
         if let Some(advice) = self.advice() {
             writeln!(f, "{advice}")?;
         }
-        if let (Some(node), Some(log)) = (&self.node, &self.log) {
+        let ran = !matches!(self.kind, ProblemKind::NotStarted { .. });
+        if let (true, Some(node), Some(log)) = (ran, &self.node, &self.log) {
             match self.stderr.as_slice() {
                 [] => writeln!(f, "{node} wrote nothing to standard error ({log}).")?,
                 lines => {
