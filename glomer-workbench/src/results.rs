@@ -158,3 +158,71 @@ fn lateness(histogram: &Histogram<u64>) -> Edn {
         ("max-ms", ms(histogram.max())),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run::problem::ProblemKind;
+    use crate::run::wire::LineError;
+
+    #[test]
+    fn every_problem_and_verdict_has_its_exit_code() {
+        let text = String::new;
+        let broke_the_protocol = [
+            ProblemKind::Line {
+                line: text(),
+                error: LineError::NotJson(text()),
+            },
+            ProblemKind::Stranger {
+                line: text(),
+                field: "dest",
+                name: text(),
+            },
+            ProblemKind::LineTooLong { limit: 1 },
+        ];
+        let cut_short = [
+            ProblemKind::Crashed {
+                status: text(),
+                ready: true,
+            },
+            ProblemKind::ClosedOutput,
+            ProblemKind::NotStarted { error: text() },
+            ProblemKind::NoInit {
+                after: Duration::ZERO,
+            },
+            ProblemKind::InitFailed { answer: text() },
+            ProblemKind::SetupFailed {
+                request: text(),
+                problem: text(),
+            },
+            ProblemKind::NotReading { waiting: 1 },
+            ProblemKind::Flood { bytes: 1 },
+            ProblemKind::Interrupted,
+        ];
+        let code = |kind: Option<&ProblemKind>, verdict: Validity| {
+            let problem = kind.map(|kind| Problem::of("n1", kind.clone()));
+            let results = Edn::map([("valid?", verdict.into())]);
+            Ending::of(problem.as_ref(), &results).exit_code()
+        };
+        let verdicts = [
+            (Validity::True, 0),
+            (Validity::False, 1),
+            (Validity::Unknown, 2),
+        ];
+        for (verdict, expected) in verdicts {
+            assert_eq!(code(None, verdict), ExitCode::from(expected));
+            for kind in &cut_short {
+                assert_eq!(code(Some(kind), verdict), ExitCode::from(255), "{kind:?}");
+            }
+        }
+        for kind in &broke_the_protocol {
+            assert_eq!(
+                code(Some(kind), Validity::False),
+                ExitCode::from(1),
+                "{kind:?}"
+            );
+        }
+    }
+}
