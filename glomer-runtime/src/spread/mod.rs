@@ -1,4 +1,9 @@
-//! A set that every node of a cluster comes to hold.
+#![doc = include_str!("algorithm.md")]
+#![doc = include_str!("cost.md")]
+#![doc = ""]
+#![doc = include_str!("cost.svg")]
+#![doc = ""]
+#![doc = include_str!("references.md")]
 
 mod duties;
 mod engine;
@@ -20,6 +25,8 @@ pub use self::timing::STRETCH;
 use crate::Context;
 
 /// A set that only grows, and that every node of the cluster comes to hold.
+///
+/// See the [module](self) for how to use it, what it promises and what it costs.
 pub struct Spread<T> {
     engine: Option<Engine<T>>,
 }

@@ -3,6 +3,7 @@
 
 use glomer_runtime::sim::{Latency, ms, secs};
 
+use crate::cost::Cost;
 use crate::support::{Figures, measure};
 
 /// The means of a few runs, and the longest of all latencies.
@@ -48,4 +49,15 @@ fn with_low_load_a_value_takes_one_link() {
     let figures = figures(25, 1.0, Latency::constant(ms(100)), 100);
     assert!(figures.median <= 100.1, "{figures}");
     assert!(figures.max <= 350.0, "{figures}");
+}
+
+/// The documentation shows what `cargo bench -p glomer-runtime --bench spread`
+/// measured, and it is still so.
+#[test]
+fn the_table_of_the_documentation_is_true() {
+    let table = include_str!("../../src/spread/cost.md");
+    for (nodes, rate) in [(5, 5.0), (25, 50.0), (100, 1_000.0)] {
+        let row = Cost::measure(nodes, rate).row();
+        assert!(table.contains(&row), "not in the table:\n{row}");
+    }
 }

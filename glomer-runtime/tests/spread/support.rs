@@ -27,9 +27,9 @@ impl State {
         }
     }
 
-    pub(crate) fn deaf_to(part: &'static str) -> Self {
+    pub(crate) fn deaf_to(deaf_to: Option<&'static str>) -> Self {
         Self {
-            deaf_to: Some(part),
+            deaf_to,
             ..Self::default()
         }
     }
@@ -208,6 +208,9 @@ pub(crate) struct Figures {
     /// Messages between nodes, and their bytes, for each operation.
     pub(crate) per_op: f64,
     pub(crate) bytes_per_op: f64,
+    /// How many values were broadcast.
+    pub(crate) values: f64,
+    pub(crate) operations: f64,
     /// How long it took until a value was everywhere, in milliseconds.
     pub(crate) median: f64,
     pub(crate) max: f64,
@@ -249,6 +252,8 @@ pub(crate) fn measure(
     Figures {
         per_op: servers.messages as f64 / operations,
         bytes_per_op: servers.bytes as f64 / operations,
+        values: load.broadcasts.len() as f64,
+        operations,
         median: quantile(&everywhere, 0.5),
         max: quantile(&everywhere, 1.0),
         stable: quantile(&stable, 0.5),
