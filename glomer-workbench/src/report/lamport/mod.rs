@@ -41,7 +41,7 @@ const STYLE: &str = "
 .lamport .again { fill: #9aa2ad; font-weight: 400; }
 .lamport .time { fill: #8a929d; text-anchor: end; }
 .lamport .fault { fill: #8b5cf6; fill-opacity: .05; }
-.lamport .fault-name { fill: #8b5cf6; }
+.lamport .fault-name { fill: #8b5cf6; paint-order: stroke; stroke: #fff; stroke-width: 3px; }
 .lamport .message path { fill: none; stroke-width: 1.75; stroke-linejoin: round; }
 .lamport .message:hover path { stroke-width: 4; }
 .lamport .message text { text-anchor: middle; paint-order: stroke; stroke: #fff; stroke-width: 3px; stroke-linejoin: round; fill: #1f2328; }
@@ -58,6 +58,7 @@ const STYLE: &str = "
   .lamport .name { fill: #e4e7eb; }
   .lamport .again, .lamport .time { fill: #7d8692; }
   .lamport .message text { stroke: #16191d; fill: #e4e7eb; }
+  .lamport .fault-name { stroke: #16191d; }
   .lamport .server path { stroke: #aeb6c0; }
   .lamport .client path { stroke: #4c9be8; }
   .lamport .error path { stroke: #f0468a; }
@@ -120,7 +121,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
             viewBox={ "0 0 " (width) " " (height) } {
             style { (PreEscaped(STYLE)) }
             rect.paper width=(width) height=(height) {}
-            @for fault in faults { (band(fault, lane(fault, faults), &events, width)) }
+            @for fault in faults { (band(fault, &events, width)) }
             @for name in &names {
                 @let x = place[name];
                 line.column x1=(x) x2=(x) y1=(TOP - 12.0) y2=(bottom) {}
@@ -133,6 +134,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
                 text.time x=(GUTTER - 16.0) y=(y(step) + 4.0) { (moment(event.time)) }
             }
             @for arrow in &arrows { (draw(arrow, &events, &place, bottom, &mut labels)) }
+            @for fault in faults { (fault_name(fault, lane(fault, faults), &events)) }
             @if events.is_empty() {
                 text.time x=(width / 2.0) y=(TOP) { "no messages" }
             }
@@ -265,20 +267,33 @@ fn lane(fault: &Fault<'_>, faults: &[Fault<'_>]) -> usize {
         .len()
 }
 
-/// The shading of a fault over the events that fall into it.
-fn band(fault: &Fault<'_>, lane: usize, events: &[&NetEvent], width: f64) -> Markup {
+/// Where a fault begins and ends, if any event falls into it.
+fn extent(fault: &Fault<'_>, events: &[&NetEvent]) -> Option<(f64, f64)> {
     let first = events.partition_point(|event| event.time < fault.start);
     let past = match fault.stop {
         Some(stop) => events.partition_point(|event| event.time <= stop),
         None => events.len(),
     };
-    let (top, bottom) = (y(first) - STEP / 2.0, y(past) - STEP / 2.0);
+    (first < past).then(|| (y(first) - STEP / 2.0, y(past) - STEP / 2.0))
+}
+
+/// The shading of a fault over the events that fall into it.
+fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
     html! {
-        @if first < past {
+        @if let Some((top, bottom)) = extent(fault, events) {
             rect.fault x="0" y=(top) width=(width) height=(bottom - top) {
                 title { (printable(fault.kind)) " from " (moment(fault.start)) }
             }
-            text.fault-name x=(GUTTER + FAULT_NAME * lane as f64) y=(top + 13.0) { (printable(fault.kind)) }
+        }
+    }
+}
+
+fn fault_name(fault: &Fault<'_>, lane: usize, events: &[&NetEvent]) -> Markup {
+    html! {
+        @if let Some((top, _)) = extent(fault, events) {
+            text.fault-name x=(GUTTER + FAULT_NAME * lane as f64) y=(top + 13.0) {
+                (printable(fault.kind))
+            }
         }
     }
 }
