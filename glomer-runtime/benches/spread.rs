@@ -75,7 +75,7 @@ fn plot(costs: &[Cost]) -> Result<String, Box<dyn Error>> {
             .y_label_area_size(60)
             .build_cartesian_2d(
                 (0.9f64..1_100.0).log_scale(),
-                (0.5f64..12_000.0).log_scale(),
+                (0.1f64..12_000.0).log_scale(),
             )?;
         chart
             .configure_mesh()

@@ -22,6 +22,8 @@ enum Command {
     Test(Box<command::options::Options>),
     /// Check a history, from wherever it is
     Check(command::check::Args),
+    /// Show the runs that are kept in a browser
+    Serve(command::serve::Args),
     /// Measure what the workbench itself costs on this machine
     Bench(command::bench::Args),
 }
@@ -62,6 +64,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Test(args) => command::test::run(&args),
         Command::Check(args) => command::check::run(&args),
+        Command::Serve(args) => command::serve::run(&args),
         Command::Bench(args) => command::bench::run(&args),
     };
     done.unwrap_or_else(|error| {

@@ -4,4 +4,5 @@ pub mod bench;
 pub mod check;
 pub mod options;
 pub mod program;
+pub mod serve;
 pub mod test;
