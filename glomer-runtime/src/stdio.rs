@@ -18,9 +18,10 @@ use crate::{Init, Node};
 /// How much is read at once.
 const BATCH: usize = 64 * 1024;
 
-/// How much output is gathered before a write: half of what a pipe takes on
-/// Linux, so that the node goes on while its reader wakes up.
-const OUTPUT_BATCH: usize = 32 * 1024;
+/// How much output is gathered before a write: with the line that exceeds it,
+/// most often, what an empty pipe takes on Linux (64 KiB), so that the node
+/// goes on while its reader wakes up.
+const OUTPUT_BATCH: usize = 60 * 1024;
 
 /// How long a line may be unless `GLOMER_MAX_LINE` says otherwise, in bytes.
 const MAX_LINE: usize = 16 * 1024 * 1024;
