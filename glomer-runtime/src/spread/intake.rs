@@ -13,10 +13,6 @@ const HAND_OVERS: u32 = 8;
 /// it into a stream.
 pub(super) const ROUNDS: u32 = 4;
 
-/// A value that comes within this part of the gathering time before its end
-/// ends it: otherwise the next one would begin with a long wait.
-const EARLY: u32 = 20;
-
 /// The values that are in no stream yet, as far as this node knows, and for
 /// which it answers: they were inserted here, or handed to it.
 pub(super) struct Intake<T> {
@@ -24,9 +20,8 @@ pub(super) struct Intake<T> {
     waiting: BTreeMap<T, Option<Duration>>,
     /// Those to be handed over or put into a stream next.
     queue: Vec<T>,
-    /// When the first and the last of them came.
+    /// When the first of them came.
     queued_at: Duration,
-    last_at: Duration,
     /// Those handed over, by the time at which they are overdue.
     handed: VecDeque<Handed<T>>,
     /// How long it takes until a value comes back as part of a stream.
@@ -63,7 +58,6 @@ impl<T: Ord + Clone> Intake<T> {
             waiting: BTreeMap::new(),
             queue: Vec::new(),
             queued_at: Duration::ZERO,
-            last_at: Duration::ZERO,
             handed: VecDeque::new(),
             turnaround: Smoothed::default(),
             flushed_at: None,
@@ -111,7 +105,6 @@ impl<T: Ord + Clone> Intake<T> {
         if self.queue.is_empty() {
             self.queued_at = now;
         }
-        self.last_at = now;
         self.queue.push(value);
     }
 
@@ -124,13 +117,9 @@ impl<T: Ord + Clone> Intake<T> {
             return None;
         }
         let quiet = |flushed| self.queued_at >= flushed + 2 * gather;
-        let at = self.queued_at + gather;
-        Some(if self.flushed_at.is_none_or(quiet) {
-            self.queued_at
-        } else if self.last_at + gather / EARLY >= at {
-            self.last_at
-        } else {
-            at
+        Some(match self.flushed_at.is_none_or(quiet) {
+            true => self.queued_at,
+            false => self.queued_at + gather,
         })
     }
 
@@ -245,10 +234,6 @@ mod tests {
         assert_eq!(intake.flush(ms(1299)), [3]);
         intake.push(4, ms(1499));
         assert_eq!(intake.flush_at(ms(100)), Some(ms(1499)));
-        intake.flush(ms(1499));
-        intake.push(5, ms(1500));
-        intake.push(6, ms(1596));
-        assert_eq!(intake.flush_at(ms(100)), Some(ms(1596)), "soon enough");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// latency `d` and `rate` new values a second sends about
 /// `rate + (n - 1) / (2·d·STRETCH + 1/rate)` messages a second, and a value is
 /// everywhere after at most `2·d·(1 + STRETCH)`.
-pub const STRETCH: f64 = 0.74;
+pub const STRETCH: f64 = 0.73;
 
 /// How long a node keeps to itself what it has got, hoping that other traffic
 /// will carry the report (compare the delayed acknowledgements of RFC 9002):
