@@ -103,15 +103,16 @@ impl Smoothed {
     }
 }
 
-/// How many samples a median is taken of.
+/// How many samples a [`Typical`] time is taken of.
 const SAMPLES: usize = 15;
 
-/// The median of the last samples of a time: unlike the mean it does not mind
-/// that a busy machine was late a few times.
+/// What a third of the last samples of a time do not exceed: unlike the mean
+/// and the median it hardly minds that processes start, and that busy machines
+/// are late.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Typical {
     samples: VecDeque<Duration>,
-    median: Option<Duration>,
+    typical: Option<Duration>,
 }
 
 impl Typical {
@@ -122,12 +123,11 @@ impl Typical {
         self.samples.push_back(sample);
         let mut sorted: Vec<_> = self.samples.iter().collect();
         sorted.sort_unstable();
-        // Of two the smaller: the first ones are taken while processes start.
-        self.median = Some(*sorted[(sorted.len() - 1) / 2]);
+        self.typical = Some(*sorted[(sorted.len() - 1) / 3]);
     }
 
     pub(super) fn get(&self) -> Option<Duration> {
-        self.median
+        self.typical
     }
 }
 
@@ -163,10 +163,10 @@ mod tests {
         let mut time = Typical::default();
         assert_eq!(time.get(), None);
         for sample in 1..=100 {
-            time.sample(ms(if sample % 3 == 0 { 900 } else { 100 }));
+            time.sample(ms(if sample % 2 == 0 { 900 } else { 100 }));
             assert_eq!(time.get(), Some(ms(100)), "after {sample}");
         }
-        for _ in 0..8 {
+        for _ in 0..12 {
             time.sample(ms(300));
         }
         assert_eq!(time.get(), Some(ms(300)), "it follows");
