@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::timing::{Smoothed, UNKNOWN_PATIENCE};
+use super::timing::{OVERDUE, Smoothed, UNKNOWN_PATIENCE};
 
 /// How many times in one gathering time a node hands values to its hub at
 /// once; beyond, it gathers itself.
@@ -179,7 +179,8 @@ impl<T: Ord + Clone> Intake<T> {
     }
 
     fn patience(&self) -> Duration {
-        self.turnaround.patience().unwrap_or(UNKNOWN_PATIENCE)
+        let patience = self.turnaround.patience();
+        patience.unwrap_or(UNKNOWN_PATIENCE).min(OVERDUE)
     }
 
     /// The values that should have come back: those to be handed over again,

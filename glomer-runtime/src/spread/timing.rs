@@ -45,6 +45,10 @@ pub(super) const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(200);
 pub(super) const UNKNOWN_JITTER: Duration = Duration::from_millis(200);
 pub(super) const UNKNOWN_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long a value that was handed over may take at most to come back before
+/// it is handed over again. If that is too soon it costs a message.
+pub(super) const OVERDUE: Duration = Duration::from_secs(2);
+
 /// What a wait allows for beyond the round trip at least.
 const SLACK: Duration = Duration::from_millis(200);
 
