@@ -30,7 +30,8 @@ pub(super) struct Peer {
     /// The last digest it was told all have.
     pub(super) told_done: Option<u64>,
     pub(super) round_trip: Smoothed,
-    /// The last numbers sent to it, and when.
+    pinged_at: Option<Duration>,
+    /// The last numbers sent to it that did not come back, and when.
     pings: VecDeque<(u32, Duration)>,
     pong: Option<(u32, Duration)>,
 }
@@ -56,6 +57,7 @@ impl Peer {
             asked: None,
             told_done: None,
             round_trip: Smoothed::default(),
+            pinged_at: None,
             pings: VecDeque::new(),
             pong: None,
         }
@@ -119,10 +121,10 @@ impl Peer {
 
     /// A number to be sent along, if it is time to measure.
     pub(super) fn start_ping(&mut self, number: u32, now: Duration) -> Option<u32> {
-        let last = self.pings.back();
-        if last.is_some_and(|(_, sent)| now < *sent + MEASURE) {
+        if self.pinged_at.is_some_and(|last| now < last + MEASURE) {
             return None;
         }
+        self.pinged_at = Some(now);
         if self.pings.len() == PINGS {
             self.pings.pop_front();
         }
@@ -147,8 +149,10 @@ impl Peer {
         (number, kept): (u32, u64),
         now: Duration,
     ) -> Option<Duration> {
-        let (_, sent) = self.pings.iter().find(|(ping, _)| *ping == number)?;
-        let sample = (now - *sent).saturating_sub(Duration::from_micros(kept));
+        // A message may arrive twice, and tells the time only once.
+        let place = self.pings.iter().position(|(ping, _)| *ping == number)?;
+        let (_, sent) = self.pings.remove(place)?;
+        let sample = (now - sent).saturating_sub(Duration::from_micros(kept));
         self.round_trip.sample(sample);
         Some(sample)
     }
@@ -170,6 +174,7 @@ mod tests {
         assert_eq!(there.pong(ms(1400)), None);
         assert_eq!(here.take_pong((8, 0), ms(1500)), None, "to another life");
         assert_eq!(here.take_pong(pong, ms(1500)), Some(ms(1200)));
+        assert_eq!(here.take_pong(pong, ms(1500)), None, "twice");
     }
 
     #[test]
