@@ -9,9 +9,10 @@ use super::timing::{OVERDUE, Smoothed, UNKNOWN_PATIENCE};
 /// once; beyond, it gathers itself.
 const HAND_OVERS: u32 = 8;
 
-/// How many times a value is handed to a hub that is there, and does not put
-/// it into a stream.
-pub(super) const ROUNDS: u32 = 4;
+/// How many times a value is handed to a hub that does not put it into a
+/// stream: one that was heard since then, and one that was not.
+const ROUNDS: u32 = 4;
+const ROUNDS_IN_SILENCE: u32 = 2;
 
 /// The values that are in no stream yet, as far as this node knows, and for
 /// which it answers: they were inserted here, or handed to it.
@@ -41,15 +42,6 @@ struct Handed<T> {
 pub(super) struct Overdue<T> {
     pub(super) again: Vec<(T, u32)>,
     pub(super) given_up: Vec<T>,
-}
-
-impl<T> Default for Overdue<T> {
-    fn default() -> Self {
-        Self {
-            again: Vec::new(),
-            given_up: Vec::new(),
-        }
-    }
 }
 
 impl<T: Ord + Clone> Intake<T> {
@@ -169,8 +161,11 @@ impl<T: Ord + Clone> Intake<T> {
 
     /// Starts to wait for a value to come back.
     pub(super) fn expect(&mut self, value: T, round: u32, now: Duration) {
-        let at = now;
-        self.handed.push_back(Handed { value, at, round });
+        self.handed.push_back(Handed {
+            value,
+            at: now,
+            round,
+        });
     }
 
     /// When the first value handed over should have come back at the latest.
@@ -187,7 +182,10 @@ impl<T: Ord + Clone> Intake<T> {
     /// with how often that has happened, and those with which that happened
     /// often enough. A hub that was heard since then has more chances.
     pub(super) fn overdue(&mut self, hub_heard_at: Duration, now: Duration) -> Overdue<T> {
-        let mut overdue = Overdue::default();
+        let mut overdue = Overdue {
+            again: Vec::new(),
+            given_up: Vec::new(),
+        };
         let mut late = false;
         while self.overdue_at().is_some_and(|at| at <= now)
             && let Some(Handed { value, at, round }) = self.handed.pop_front()
@@ -198,7 +196,10 @@ impl<T: Ord + Clone> Intake<T> {
                 *handed = None;
                 // Once may be bad luck.
                 late |= round > 0;
-                let rounds = if hub_heard_at > at { ROUNDS } else { 2 };
+                let rounds = match hub_heard_at > at {
+                    true => ROUNDS,
+                    false => ROUNDS_IN_SILENCE,
+                };
                 if round + 1 < rounds {
                     overdue.again.push((value, round + 1));
                 } else {
