@@ -1,7 +1,9 @@
 //! The simulated network, through its public interface.
 
 use glomer_runtime::Rng;
-use glomer_runtime::sim::{Address, Dropped, Event, Latency, Network, Outcome, Role, ms, secs};
+use glomer_runtime::sim::{
+    Address, Delivery, Dropped, Event, Latency, Network, Outcome, Role, ms, secs,
+};
 use std::time::Duration;
 
 const SEED: u64 = 42;
@@ -103,6 +105,81 @@ fn clients_have_no_latency_and_services_do() {
         messages(&drain(&mut net, ms(100)), Outcome::Delivered),
         [0, 1]
     );
+}
+
+/// What arrived, and when.
+fn arrivals(events: &[Event<u32>]) -> Vec<(u32, Duration)> {
+    let delivered = events.iter().filter(|e| e.outcome == Outcome::Delivered);
+    delivered.map(|e| (e.message, e.due)).collect()
+}
+
+#[test]
+fn in_turn_a_reader_waits_for_what_it_has_taken() {
+    let (mut net, n) = network(Latency::constant(ms(100)), 3);
+    net.set_delivery(Delivery::InTurn);
+    let client = net.add("c0", Role::Client);
+    net.send(ms(0), n[0], n[1], 1);
+    // Due before it, but later in the reader's hand.
+    net.set_link_latency(n[2], n[1], Some(Latency::constant(ms(10))));
+    net.send(ms(20), n[2], n[1], 2);
+    net.send(ms(30), client, n[1], 3);
+    net.send(ms(40), n[0], n[1], 4);
+    // Another node has a reader of its own.
+    net.send(ms(50), client, n[2], 5);
+    let events = drain(&mut net, secs(1));
+    assert_eq!(
+        arrivals(&events),
+        [
+            (5, ms(50)),
+            (1, ms(100)),
+            (2, ms(100)),
+            (3, ms(100)),
+            (4, ms(140))
+        ]
+    );
+    net.send(secs(2), client, n[1], 6);
+    assert_eq!(
+        arrivals(&drain(&mut net, secs(2))),
+        [(6, secs(2))],
+        "it is free again"
+    );
+    assert_eq!((net.next_due(), net.in_flight()), (None, 0));
+}
+
+#[test]
+fn in_turn_a_partition_matters_when_the_reader_takes_a_message() {
+    let (mut net, n) = network(Latency::constant(ms(100)), 2);
+    net.set_delivery(Delivery::InTurn);
+    net.send(ms(0), n[0], n[1], 1);
+    net.send(ms(10), n[0], n[1], 2);
+    net.block(n[0], n[1]);
+    let events = drain(&mut net, ms(105));
+    assert_eq!(arrivals(&events), [(1, ms(100))], "taken before it began");
+    let lost = messages(&events, Outcome::Dropped(Dropped::Partition));
+    assert_eq!(lost, [2], "taken while it lasted");
+    net.send(ms(105), n[0], n[1], 3);
+    net.unblock(n[0], n[1]);
+    net.send(ms(110), n[0], n[1], 4);
+    let events = drain(&mut net, secs(1));
+    assert_eq!(
+        messages(&events, Outcome::Dropped(Dropped::Partition)),
+        [3],
+        "refused at once"
+    );
+    assert_eq!(arrivals(&events), [(4, ms(210))]);
+}
+
+#[test]
+fn in_turn_nobody_waits_for_what_was_lost() {
+    let (mut net, n) = network(Latency::constant(ms(100)), 2);
+    net.set_delivery(Delivery::InTurn);
+    let client = net.add("c0", Role::Client);
+    net.set_loss(1.0);
+    net.send(ms(0), n[0], n[1], 1);
+    net.send(ms(5), client, n[1], 2);
+    let events = drain(&mut net, secs(1));
+    assert_eq!(arrivals(&events), [(2, ms(5))]);
+    assert_eq!(messages(&events, Outcome::Dropped(Dropped::Loss)), [1]);
 }
 
 #[test]

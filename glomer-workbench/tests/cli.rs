@@ -272,6 +272,7 @@ fn bad_usage_is_explained_and_ends_with_255() {
             "--bin node.sh --latency-dist flat",
             "constant, uniform, exponential",
         ),
+        ("--bin node.sh --delivery late", "in-turn, on-time"),
         (
             "--bin node.sh --nemesis fire",
             "partition, kill, pause, loss, duplicate, slow",
@@ -335,6 +336,7 @@ fn help_and_version_end_well() {
         ("--rate", "5"),
         ("--latency ", "0"),
         ("--latency-dist", "constant"),
+        ("--delivery", "in-turn"),
         ("--concurrency", "1n"),
         ("--nemesis-interval", "10"),
         ("--topology", "grid"),

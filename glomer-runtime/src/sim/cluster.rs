@@ -4,7 +4,7 @@ use super::check;
 use super::history::{Operation, Pending};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
-use super::network::{self, Address, Network, Outcome, Role};
+use super::network::{self, Address, Delivery, Network, Outcome, Role};
 use super::packet::{Label, Packet};
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
@@ -46,6 +46,7 @@ pub struct Builder<S: 'static> {
     make: Rc<dyn Fn(&Init) -> S>,
     seed: u64,
     latency: Latency,
+    delivery: Delivery,
     timeout: Duration,
     log_level: Level,
     record_all: bool,
@@ -64,6 +65,12 @@ impl<S> Builder<S> {
     /// unless told; those of clients never take time.
     pub fn latency(mut self, latency: Latency) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// How messages wait for the end of their latency: each for its own, unless told.
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
         self
     }
 
@@ -101,6 +108,7 @@ impl<S> Builder<S> {
     pub fn start(self) -> Cluster<S> {
         let mut rng = Rng::seeded(self.seed);
         let mut network = Network::new(self.latency, rng.fork());
+        network.set_delivery(self.delivery);
         let node_seeds = rng.next_u64();
         let names: Rc<[String]> = (0..self.nodes).map(|i| format!("n{i}")).collect();
         let members = names.iter().map(|name| Member {
@@ -259,6 +267,7 @@ impl<S> Cluster<S> {
             make: Rc::new(make),
             seed: 0,
             latency: Latency::default(),
+            delivery: Delivery::default(),
             timeout: CALL_TIMEOUT,
             log_level: Level::default(),
             record_all: false,

@@ -59,6 +59,24 @@ pub enum Outcome {
     Dropped(Dropped),
 }
 
+/// How a message waits for the end of its latency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Each message arrives when its own latency has passed. What a client asks arrives at
+    /// once.
+    #[default]
+    OnTime,
+    /// Everyone has one reader, which takes the message that is due first and waits for it.
+    /// What is sent meanwhile arrives after that one, even if it is due before it, and a
+    /// client's request waits, too. Whether there is a partition matters when the reader
+    /// takes the message.
+    ///
+    /// This is how Maelstrom does it (`recv!` in its `net.clj`), so that latencies measured
+    /// there and here agree: while something is under way to a node, nobody reads what the
+    /// node does not have yet.
+    InTurn,
+}
+
 /// The end of a message's way through the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<T> {
@@ -102,13 +120,15 @@ pub struct Event<T> {
 ///
 /// # Faults
 /// Latencies and faults draw their random numbers from two separate sequences, so turning
-/// loss on leaves the latencies as they are. A partition is checked when a message arrives,
-/// as Maelstrom does it: what was under way when the partition began is dropped, and what
-/// was sent during the partition and arrives after it is delivered.
+/// loss on leaves the latencies as they are. A partition is checked when a message arrives:
+/// what was under way when the partition began is dropped, and what was sent during the
+/// partition and arrives after it is delivered. (Maelstrom checks it a little earlier; see
+/// [`Delivery::InTurn`].)
 pub struct Network<T> {
     endpoints: Vec<Endpoint>,
     names: HashMap<Arc<str>, Address>,
     latency: Latency,
+    delivery: Delivery,
     links: HashMap<(Address, Address), Latency>,
     stretch: f64,
     loss: f64,
@@ -134,6 +154,10 @@ struct Endpoint {
     /// One bit for each address whose messages this one does not accept; shorter than the
     /// list of addresses when the rest are accepted.
     blocked: Vec<u64>,
+    /// Whether its reader has taken a message, with [`Delivery::InTurn`].
+    reading: bool,
+    /// What its reader has not taken yet, by the time at which it is due.
+    waiting: BinaryHeap<Reverse<Arrival>>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -150,7 +174,10 @@ struct InFlight<T> {
     dest: Address,
     message: T,
     sent: u64,
-    lost: bool,
+    /// Why it will not arrive, as far as that is decided.
+    dropped: Option<Dropped>,
+    /// Its receiver's reader has taken it.
+    taken: bool,
 }
 
 impl<T> Network<T> {
@@ -161,6 +188,7 @@ impl<T> Network<T> {
             endpoints: Vec::new(),
             names: HashMap::new(),
             latency,
+            delivery: Delivery::default(),
             links: HashMap::new(),
             stretch: 1.0,
             loss: 0.0,
@@ -194,6 +222,8 @@ impl<T> Network<T> {
             role,
             down: false,
             blocked: Vec::new(),
+            reading: false,
+            waiting: BinaryHeap::new(),
         });
         address
     }
@@ -221,7 +251,7 @@ impl<T> Network<T> {
     /// How many messages are under way, counting duplicates, and counting lost ones until
     /// they would have arrived.
     pub fn in_flight(&self) -> usize {
-        self.in_order.len() + self.overtaking.len()
+        self.slots.len() - self.free.len()
     }
 
     /// How many messages were sent so far: the [`MessageId`] of the next one.
@@ -256,15 +286,18 @@ impl<T> Network<T> {
         };
         let flight = self.slots[slot as usize].take()?;
         self.free.push(slot);
-        let outcome = if flight.lost {
-            Outcome::Dropped(Dropped::Loss)
+        let outcome = if let Some(dropped) = flight.dropped {
+            Outcome::Dropped(dropped)
         } else if self.endpoints[flight.dest.index()].down {
             Outcome::Dropped(Dropped::Down)
-        } else if self.is_blocked(flight.src, flight.dest) {
+        } else if !flight.taken && self.is_blocked(flight.src, flight.dest) {
             Outcome::Dropped(Dropped::Partition)
         } else {
             Outcome::Delivered
         };
+        if flight.taken {
+            self.take(flight.dest, due);
+        }
         Some(Event {
             id: flight.id,
             src: flight.src,
@@ -389,6 +422,11 @@ impl<T> Network<T> {
         self.stretch = 1.0;
     }
 
+    /// How messages wait for the end of their latency, from the next one sent.
+    pub fn set_delivery(&mut self, delivery: Delivery) {
+        self.delivery = delivery;
+    }
+
     /// Gives every link without a latency of its own this latency, from the next message
     /// sent.
     pub fn set_latency(&mut self, latency: Latency) {
@@ -422,6 +460,8 @@ impl<T> Network<T> {
     }
 
     fn enqueue(&mut self, due: u64, flight: InFlight<T>) {
+        let InFlight { dest, sent, .. } = flight;
+        let is_lost = flight.dropped.is_some();
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(flight);
@@ -435,10 +475,43 @@ impl<T> Network<T> {
         let order = self.next_order;
         self.next_order += 1;
         let arrival = Arrival { due, order, slot };
+        if self.delivery == Delivery::OnTime || is_lost {
+            return self.schedule(arrival);
+        }
+        let receiver = &mut self.endpoints[dest.index()];
+        receiver.waiting.push(Reverse(arrival));
+        if !receiver.reading {
+            self.take(dest, sent);
+        }
+    }
+
+    fn schedule(&mut self, arrival: Arrival) {
         match self.in_order.back() {
-            Some(last) if last.due > due => self.overtaking.push(Reverse(arrival)),
+            Some(last) if *last > arrival => self.overtaking.push(Reverse(arrival)),
             _ => self.in_order.push_back(arrival),
         }
+    }
+
+    /// Lets a reader that is free at `now` take its next message.
+    fn take(&mut self, dest: Address, now: u64) {
+        let receiver = &mut self.endpoints[dest.index()];
+        let next = receiver.waiting.pop();
+        receiver.reading = next.is_some();
+        let Some(Reverse(mut arrival)) = next else {
+            return;
+        };
+        let place = arrival.slot as usize;
+        let taken = self.slots[place].as_ref();
+        let refused = taken.is_some_and(|flight| self.is_blocked(flight.src, dest));
+        if let Some(flight) = &mut self.slots[place] {
+            flight.taken = true;
+            flight.dropped = refused.then_some(Dropped::Partition);
+        }
+        arrival.due = match refused {
+            true => now,
+            false => arrival.due.max(now),
+        };
+        self.schedule(arrival);
     }
 }
 
@@ -459,7 +532,8 @@ impl<T: Clone> Network<T> {
             dest,
             message,
             sent,
-            lost,
+            dropped: lost.then_some(Dropped::Loss),
+            taken: false,
         };
         if twice && !lost {
             let again = sent.saturating_add(self.draw_latency(src, dest, client));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 use glomer_runtime::log::Level;
-use glomer_runtime::sim::{Cluster, Latency, check, ms, secs};
+use glomer_runtime::sim::{Cluster, Delivery, Latency, check, ms, secs};
 
 use crate::support::{Load, Read, State};
 
@@ -38,9 +38,11 @@ impl Trouble {
         let nodes = *rng.choose(&sizes).unwrap();
         let latency = *rng.choose(&LATENCIES).unwrap();
         let rate = *rng.choose(&[2.0, 10.0, 10.0, 50.0]).unwrap();
+        let deliveries = [Delivery::OnTime, Delivery::InTurn];
         let cluster = Cluster::with(nodes as usize, move |_| State::deaf_to(deaf_to))
             .seed(seed)
             .latency(latency)
+            .delivery(*rng.choose(&deliveries).unwrap())
             .start();
         Self {
             cluster,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use glomer_runtime::sim::Latency;
+use glomer_runtime::sim::{Delivery, Latency};
 use jiff::Zoned;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -149,6 +149,7 @@ impl Load {
             interval: Some(Duration::from_secs_f64(1.0 / self.rate)),
             time_limit,
             latency: Latency::constant(self.latency),
+            delivery: Delivery::InTurn,
             faults: BTreeSet::new(),
             nemesis_interval: Duration::from_secs(10),
             p_loss: None,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use glomer_runtime::sim::Latency;
+use glomer_runtime::sim::{self, Latency};
 
 use super::program::Program;
 use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload};
@@ -64,6 +64,10 @@ pub struct Options {
     /// How latencies scatter around their average
     #[arg(long, value_name = "TYPE", default_value = "constant")]
     pub latency_dist: LatencyDist,
+
+    /// How messages wait for their latency to pass
+    #[arg(long, value_name = "HOW", default_value = "in-turn")]
+    pub delivery: Delivery,
 
     /// Faults to inject, separated by commas: partition, kill, pause, loss, duplicate, slow
     #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
@@ -167,6 +171,16 @@ pub enum LatencyDist {
     Uniform,
     /// Mostly short, sometimes very long.
     Exponential,
+}
+
+/// The values of `--delivery`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Delivery {
+    /// As under Maelstrom: a node reads one message at a time and waits for it, and clients'
+    /// requests wait behind it.
+    InTurn,
+    /// Each message on its own; clients' requests arrive at once.
+    OnTime,
 }
 
 /// The value of `--concurrency`.
@@ -297,6 +311,10 @@ impl Options {
                 LatencyDist::Uniform => Latency::uniform(mean),
                 LatencyDist::Exponential => Latency::exponential(mean),
             },
+            delivery: match self.delivery {
+                Delivery::InTurn => sim::Delivery::InTurn,
+                Delivery::OnTime => sim::Delivery::OnTime,
+            },
             faults: self.nemesis.iter().copied().collect(),
             nemesis_interval: seconds(self.nemesis_interval),
             p_loss: self.p_loss,
@@ -337,6 +355,13 @@ impl Options {
             "latency",
             format!("{} ms {}", self.latency, plain(&self.latency_dist)),
         ));
+        if self.latency > 0 {
+            let delivery = match self.delivery {
+                Delivery::InTurn => "in turn, as under Maelstrom",
+                Delivery::OnTime => "on time",
+            };
+            options.push(("delivery", delivery.to_owned()));
+        }
         if !self.nemesis.is_empty() {
             let faults: Vec<&str> = self.nemesis.iter().map(|fault| fault.name()).collect();
             options.push(("nemesis", faults.join(", ")));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use glomer_runtime::sim::Latency;
+use glomer_runtime::sim::{Delivery, Latency};
 
 use super::nemesis::Fault;
 use crate::checker::Workload;
@@ -24,6 +24,8 @@ pub struct Plan {
     pub time_limit: Duration,
     /// How long messages between nodes take.
     pub latency: Latency,
+    /// How they wait for the end of that time.
+    pub delivery: Delivery,
     /// The faults to inject.
     pub faults: BTreeSet<Fault>,
     /// The mean time between two operations of the nemesis.

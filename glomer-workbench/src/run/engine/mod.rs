@@ -179,6 +179,7 @@ impl Engine {
     pub fn new(plan: Plan) -> Engine {
         let mut seeds = Rng::seeded(plan.seed);
         let mut network = Network::new(plan.latency, seeds.fork());
+        network.set_delivery(plan.delivery);
         for node in &plan.setting.nodes {
             network.add(node, Role::Server);
         }

@@ -1,9 +1,11 @@
 //! The engine in virtual time: a cluster of functions instead of processes.
 
-use std::collections::BTreeSet;
+mod maelstrom;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use glomer_runtime::sim::{Latency, ms, secs};
+use glomer_runtime::sim::{Delivery, Latency, ms, secs};
 use glomer_workbench::checker::Workload;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
@@ -30,6 +32,7 @@ fn plan(workload: Workload, nodes: usize) -> Plan {
         interval: Some(ms(100)),
         time_limit: secs(10),
         latency: Latency::default(),
+        delivery: Delivery::InTurn,
         faults: BTreeSet::new(),
         nemesis_interval: secs(2),
         p_loss: None,
@@ -40,7 +43,8 @@ fn plan(workload: Workload, nodes: usize) -> Plan {
     }
 }
 
-/// What a node does with a message: the bodies that it sends, and to whom.
+/// What a node does with a message: the bodies that it sends, and to whom. What it sends to
+/// nobody comes back, after as many milliseconds as it says in `after`.
 type Node<'a> = dyn FnMut(usize, &str, &Value) -> Vec<(String, Value)> + 'a;
 
 /// What happened in a run.
@@ -71,10 +75,18 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
     let mut engine = Engine::new(plan);
     let mut now = Duration::ZERO;
     let mut processes = Vec::new();
+    let mut alarms: BTreeMap<(Duration, usize), Value> = BTreeMap::new();
     engine.start(now);
     while !engine.is_over() {
         engine.tick(now);
-        let mut quiet = true;
+        let mut heard = Vec::new();
+        while let Some(alarm) = alarms.first_entry()
+            && alarm.key().0 <= now
+        {
+            let ((_, number), body) = alarm.remove_entry();
+            heard.push((number, String::new(), body));
+        }
+        let mut quiet = heard.is_empty();
         for action in engine.actions() {
             quiet = false;
             match action {
@@ -86,13 +98,24 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
                     ..
                 } => {
                     assert!(due <= now);
-                    let body: Value = serde_json::from_str(&body).unwrap();
-                    for (dest, body) in node(number, &src, &body) {
-                        let message = json!({"src": names[number], "dest": dest, "body": body});
-                        engine.line(now, number, message.to_string().as_bytes());
-                    }
+                    heard.push((
+                        number,
+                        src.to_string(),
+                        serde_json::from_str(&body).unwrap(),
+                    ));
                 }
                 other => processes.push((now, format!("{other:?}"))),
+            }
+        }
+        for (number, src, body) in heard {
+            for (dest, body) in node(number, &src, &body) {
+                if dest.is_empty() {
+                    let after = ms(body["after"].as_u64().unwrap());
+                    alarms.insert((now + after, number), body);
+                    continue;
+                }
+                let message = json!({"src": names[number], "dest": dest, "body": body});
+                engine.line(now, number, message.to_string().as_bytes());
             }
         }
         if quiet && !engine.is_over() {
@@ -103,7 +126,8 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
                 next > now || next == Duration::ZERO,
                 "the engine stands still at {now:?}"
             );
-            now = next;
+            let alarm = alarms.keys().next().map(|(at, _)| *at);
+            now = alarm.map_or(next, |alarm| alarm.min(next));
         }
     }
     let (history, journal, problem) = engine.finish();
