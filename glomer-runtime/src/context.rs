@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::core::{Core, Identity, Task, Timer, TimerKey};
+use crate::decode::decode_reply;
 use crate::kv::{Kv, Tso};
-use crate::message::decode_reply;
 use crate::{Error, Message, Rng};
 
 /// How long an rpc waits for its answer unless told otherwise.

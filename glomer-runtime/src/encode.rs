@@ -1,5 +1,6 @@
 //! Writing a message: envelope and header by hand, the fields through serde.
 
+use crate::wire::is_plain;
 use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeStruct};
 
 /// The header of a body to write.
@@ -32,27 +33,22 @@ pub(crate) fn message<T: Serialize + ?Sized>(
         whole: false,
     };
     let out = &mut *draft.out;
-    out.extend_from_slice(b"{\"src\":");
-    string(out, src);
-    out.extend_from_slice(b",\"dest\":");
-    string(out, dest);
-    out.extend_from_slice(b",\"body\":{\"type\":");
+    string(out, b"{\"src\":\"", src, b"\",");
+    string(out, b"\"dest\":\"", dest, b"\",\"body\":{");
     match header {
         Header::Message { kind, msg_id } => {
-            string(out, kind);
+            string(out, b"\"type\":\"", kind, b"\"");
             if let Some(msg_id) = msg_id {
                 out.extend_from_slice(b",\"msg_id\":");
                 serde_json::to_writer(&mut *out, &msg_id)?;
             }
         }
         Header::Ok { kind, in_reply_to } => {
-            string(out, kind);
-            out.pop();
-            out.extend_from_slice(b"_ok\",\"in_reply_to\":");
+            string(out, b"\"type\":\"", kind, b"_ok\",\"in_reply_to\":");
             out.extend_from_slice(in_reply_to.as_bytes());
         }
         Header::Error { in_reply_to } => {
-            out.extend_from_slice(b"\"error\",\"in_reply_to\":");
+            out.extend_from_slice(b"\"type\":\"error\",\"in_reply_to\":");
             out.extend_from_slice(in_reply_to.as_bytes());
         }
     }
@@ -80,18 +76,23 @@ impl Drop for Draft<'_> {
     }
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
-    // All bytes are looked at, whatever they are: that is faster than to stop.
-    let special = text.bytes().fold(false, |special, byte| {
-        special | (byte < 0x20) | (byte == b'"') | (byte == b'\\')
-    });
-    if !special {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        serde_json::to_writer(out, text).expect("a string is JSON and a Vec takes all");
+/// Appends a text as a string: what is before and after it includes its quotes.
+#[inline]
+fn string(out: &mut Vec<u8>, before: &[u8], text: &str, after: &[u8]) {
+    out.extend_from_slice(before);
+    match is_plain(text) {
+        true => out.extend_from_slice(text.as_bytes()),
+        false => escaped(out, text),
     }
+    out.extend_from_slice(after);
+}
+
+#[cold]
+fn escaped(out: &mut Vec<u8>, text: &str) {
+    // Its quotes are there already.
+    out.pop();
+    serde_json::to_writer(&mut *out, text).expect("a string is JSON and a Vec takes all");
+    out.pop();
 }
 
 fn field<T: Serialize + ?Sized>(
@@ -103,9 +104,7 @@ fn field<T: Serialize + ?Sized>(
     if matches!(name, "type" | "msg_id" | "in_reply_to") {
         return Ok(());
     }
-    out.push(b',');
-    string(out, name);
-    out.push(b':');
+    string(out, b",\"", name, b"\":");
     serde_json::to_writer(out, value)
 }
 

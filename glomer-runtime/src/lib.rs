@@ -69,6 +69,7 @@
 mod bounds;
 mod context;
 mod core;
+mod decode;
 mod encode;
 mod error;
 mod fields;

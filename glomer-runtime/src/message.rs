@@ -1,13 +1,5 @@
 //! Messages, bodies and replies as types.
 
-use std::any::TypeId;
-use std::borrow::Cow;
-
-use serde::de::DeserializeOwned;
-
-use crate::Error;
-use crate::wire;
-
 /// A type of message: what it is called on the wire and what answers it.
 ///
 /// [`#[handler]`](crate::handler) implements this for the struct that it makes
@@ -65,58 +57,3 @@ pub trait Message {
 /// read; in what is sent they are the runtime's to write, and left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body<T>(pub T);
-
-/// Reads the parameters of a message from its body.
-pub(crate) fn decode<M: Message + DeserializeOwned>(body: &str) -> Result<M, Error> {
-    serde_json::from_str(body).map_err(|error| {
-        let cause = cause(&error);
-        Error::malformed_request(match field_of(body, &error) {
-            Some(field) => format!("`{}`: field `{field}`: {cause}", M::TYPE),
-            None => format!("`{}`: {cause}", M::TYPE),
-        })
-    })
-}
-
-/// Reads the reply to an `M` from the body of its answer.
-///
-/// A wrong answer is a `crash`, since the request was acted on.
-pub(crate) fn decode_reply<M>(body: &str) -> Result<M::Reply, Error>
-where
-    M: Message<Reply: DeserializeOwned>,
-{
-    // Serde reads `()` from null only, but any answer will do for it.
-    let unit = TypeId::of::<M::Reply>() == TypeId::of::<()>();
-    let value = match M::REPLY_FIELD {
-        _ if unit => Some("null"),
-        None => Some(body),
-        Some(name) => wire::field(body, name),
-    };
-    let error = match value.map(serde_json::from_str) {
-        Some(Ok(reply)) => return Ok(reply),
-        Some(Err(error)) => error,
-        None => serde::de::Error::missing_field(M::REPLY_FIELD.unwrap_or_default()),
-    };
-    let cause = cause(&error);
-    let field = match M::REPLY_FIELD {
-        Some(name) => value.map(|_| name.into()),
-        None => field_of(body, &error),
-    };
-    Err(Error::crash(match field {
-        Some(field) => format!("answer to `{}`: field `{field}`: {cause}", M::TYPE),
-        None => format!("answer to `{}`: {cause}", M::TYPE),
-    }))
-}
-
-/// What is wrong, without the position in a text that nobody sees.
-fn cause(error: &serde_json::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(at) = text.rfind(" at line ") {
-        text.truncate(at);
-    }
-    text
-}
-
-/// The field of `body` that `error` is about, unless it names one itself.
-fn field_of<'a>(body: &'a str, error: &serde_json::Error) -> Option<Cow<'a, str>> {
-    wire::field_at(body, error.column())
-}

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::bounds::{Failure, Reply};
 use crate::core::{Core, Identity, MAX_WAITING, RequestRef, Task, Timer};
+use crate::decode::decode;
 use crate::log::{Level, Record, excerpt};
-use crate::message::decode;
 use crate::registry::{Every, Handler, Registry, StartError};
-use crate::wire::{self, Envelope};
+use crate::wire::{self, Body, Envelope};
 use crate::{Context, Error, Message, Shared, panic};
 
 /// How many turns tasks get between two lines, so that tasks that wake each
@@ -266,8 +266,8 @@ impl<S: 'static> Node<S> {
         let Envelope { src, body, header } = envelope;
         let kind = header.kind.as_deref().unwrap_or("untyped");
         let answer = match kind {
-            "error" => Err(received_error(body)),
-            _ => Ok((*body).to_string()),
+            "error" => Err(received_error(body.text)),
+            _ => Ok(body.text.to_owned()),
         };
         let msg_id = header.in_reply_to.and_then(|digits| digits.parse().ok());
         if !msg_id.is_some_and(|msg_id| self.core.complete_rpc(msg_id, Some(src), answer)) {
@@ -277,7 +277,7 @@ impl<S: 'static> Node<S> {
         }
     }
 
-    fn init(&mut self, request: RequestRef<'_>, body: &str) {
+    fn init(&mut self, request: RequestRef<'_>, body: &Body<'_>) {
         let init = match decode::<Init>(body) {
             Ok(init) => init,
             Err(error) => return self.core.answer_error(request, &error),
@@ -405,7 +405,7 @@ fn run_handler<S>(
     state: &Shared<S>,
     handler: &'static Handler<S>,
     request: RequestRef<'_>,
-    body: &str,
+    body: &Body<'_>,
 ) {
     context.sender.clear();
     context.sender.push_str(request.src);
@@ -435,7 +435,7 @@ pub struct Call<'a, S: 'static> {
     state: &'a Shared<S>,
     handler: &'static Handler<S>,
     request: RequestRef<'a>,
-    body: &'a str,
+    body: &'a Body<'a>,
 }
 
 impl<'a, S> Call<'a, S> {
@@ -474,7 +474,7 @@ impl<'a, S> Call<'a, S> {
 /// itself, and a type that lacks something is complained about once.
 pub struct Typed<'a, S: 'static, M, T> {
     call: Call<'a, S>,
-    decode: fn(&str) -> Result<M, Error>,
+    decode: fn(&Body<'_>) -> Result<M, Error>,
     answer: fn(&Core, RequestRef<'_>, T),
 }
 

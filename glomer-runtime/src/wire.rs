@@ -1,10 +1,10 @@
 //! Reading a line: the envelope and the header of the body, borrowed.
 //!
 //! The body's own fields are not looked at here but handed on as text, so that
-//! they are parsed once, into the parameters of their handler. To hand them on
-//! their extent must be known, and a line is only acted on if all of it is
-//! JSON; so this is a strict JSON reader that keeps nothing (RFC 8259; depth
-//! bounded like `serde_json`'s).
+//! their values are parsed once, into the parameters of their handler (see
+//! `decode`). To hand them on their extent must be known, and a line is only
+//! acted on if all of it is JSON; so this is a strict JSON reader that keeps
+//! nothing (RFC 8259; depth bounded like `serde_json`'s).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,9 +17,56 @@ const MAX_DEPTH: u8 = 127;
 #[derive(Debug, PartialEq)]
 pub(crate) struct Envelope<'a> {
     pub(crate) src: Cow<'a, str>,
-    /// The whole body, an object.
-    pub(crate) body: &'a str,
+    pub(crate) body: Body<'a>,
     pub(crate) header: Header<'a>,
+}
+
+/// The body of a message, an object.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Body<'a> {
+    /// All of it.
+    pub(crate) text: &'a str,
+    /// Names and values as written, up to `count`.
+    fields: [(&'a str, &'a str); FEW],
+    /// `None` if there are more, or if a name has escapes.
+    count: Option<usize>,
+}
+
+/// How many fields of a body are noted; one that has more is read by
+/// `serde_json`.
+const FEW: usize = 8;
+
+impl<'a> Body<'a> {
+    fn new() -> Self {
+        Self {
+            text: "",
+            fields: [("", ""); FEW],
+            count: Some(0),
+        }
+    }
+
+    fn add(&mut self, name: &'a str, value: &'a str) {
+        let Some(count) = self.count else { return };
+        self.count = self.fields.get_mut(count).map(|place| {
+            *place = (name, value);
+            count + 1
+        });
+    }
+
+    /// The same as if it had many fields.
+    #[cfg(test)]
+    pub(crate) fn unread(&self) -> Self {
+        Self {
+            count: None,
+            ..*self
+        }
+    }
+
+    /// Names and values as written, in their order, unless there are many or a
+    /// name has escapes.
+    pub(crate) fn fields(&self) -> Option<&[(&'a str, &'a str)]> {
+        self.count.map(|count| &self.fields[..count])
+    }
 }
 
 /// What the runtime itself reads of a body.
@@ -68,15 +115,20 @@ pub(crate) fn read(line: &[u8]) -> Result<Envelope<'_>> {
         column: error.valid_up_to() + 1,
     })?;
     let mut scan = Scan::new(text);
-    let tokens = scan.envelope().ok_or_else(|| {
+    let mut tokens = Tokens::default();
+    let mut body = Body::new();
+    let is_object = scan.envelope(&mut tokens, &mut body).ok_or_else(|| {
         let (at, expected) = scan.failure;
         let column = at + 1;
         Defect::Json { column, expected }
     })?;
-    let tokens = tokens.ok_or(Defect::NotAnObject)?;
-    let body = tokens.body.ok_or(Defect::Lacks("body"))?;
-    if !body.starts_with('{') {
-        return Err(Defect::NotA("body", "an object"));
+    if !is_object {
+        return Err(Defect::NotAnObject);
+    }
+    match body.text.bytes().next() {
+        Some(b'{') => {}
+        Some(_) => return Err(Defect::NotA("body", "an object")),
+        None => return Err(Defect::Lacks("body")),
     }
     let kind = tokens.kind.map(|token| string(token, "type"));
     let header = Header {
@@ -140,7 +192,6 @@ fn integer<'a>(token: Option<&'a str>, field: &'static str) -> Result<Option<&'a
 #[derive(Default)]
 struct Tokens<'a> {
     src: Option<&'a str>,
-    body: Option<&'a str>,
     kind: Option<&'a str>,
     msg_id: Option<&'a str>,
     in_reply_to: Option<&'a str>,
@@ -188,7 +239,7 @@ impl<'a> Iterator for Fields<'a> {
         let (key, start) = self.scan.key(at)?;
         let end = self.scan.value(start, 1)?;
         self.step = self.scan.more(end, b'}')?;
-        Some((std::str::from_utf8(key).ok()?, start..end))
+        Some((key, start..end))
     }
 }
 
@@ -211,7 +262,16 @@ impl<'a> Scan<'a> {
         self.bytes.get(at).copied()
     }
 
-    fn space(&self, mut at: usize) -> usize {
+    fn space(&self, at: usize) -> usize {
+        // Programs write none.
+        match self.peek(at) {
+            Some(b' ' | b'\t' | b'\r' | b'\n') => self.spaces(at),
+            _ => at,
+        }
+    }
+
+    #[cold]
+    fn spaces(&self, mut at: usize) -> usize {
         while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek(at) {
             at += 1;
         }
@@ -232,73 +292,82 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Reads a message; not an object is no failure, but no message.
+    /// Reads a message. Returns whether it is an object; what is no object is
+    /// no failure, but no message.
     ///
     /// Of a field that is there twice the last one counts, as in most readers.
-    fn envelope(&mut self) -> Option<Option<Tokens<'a>>> {
+    fn envelope(&mut self, tokens: &mut Tokens<'a>, body: &mut Body<'a>) -> Option<bool> {
         let at = self.space(0);
         if self.peek(at) != Some(b'{') {
             let at = self.value(at, 0)?;
             self.end(at)?;
-            return Some(None);
+            return Some(false);
         }
-        let mut tokens = Tokens::default();
         let mut step = self.open(at, b'}');
         loop {
             step = match step {
                 Step::Next(at) => {
-                    let (key, at) = self.key(at)?;
+                    let (key, start) = self.key(at)?;
                     let at = match key {
-                        b"src" => self.keep(at, 1, &mut tokens.src)?,
-                        b"body" => self.body(at, &mut tokens)?,
-                        _ => self.value(at, 1)?,
+                        "src" => {
+                            let end = self.value(start, 1)?;
+                            tokens.src = Some(&self.text[start..end]);
+                            end
+                        }
+                        "body" => self.body(start, tokens, body)?,
+                        _ => self.value(start, 1)?,
                     };
                     self.more(at, b'}')?
                 }
                 Step::End(at) => {
                     self.end(at)?;
-                    return Some(Some(tokens));
+                    return Some(true);
                 }
             }
         }
     }
 
-    fn body(&mut self, start: usize, tokens: &mut Tokens<'a>) -> Option<usize> {
-        if self.peek(start) != Some(b'{') {
-            return self.keep(start, 1, &mut tokens.body);
+    fn body(
+        &mut self,
+        begin: usize,
+        tokens: &mut Tokens<'a>,
+        body: &mut Body<'a>,
+    ) -> Option<usize> {
+        if self.peek(begin) != Some(b'{') {
+            let end = self.value(begin, 1)?;
+            body.text = &self.text[begin..end];
+            return Some(end);
         }
         (tokens.kind, tokens.msg_id, tokens.in_reply_to) = (None, None, None);
-        let mut step = self.open(start, b'}');
+        body.count = Some(0);
+        let mut step = self.open(begin, b'}');
         loop {
             step = match step {
                 Step::Next(at) => {
-                    let (key, at) = self.key(at)?;
-                    let at = match key {
-                        b"type" => self.keep(at, 2, &mut tokens.kind)?,
-                        b"msg_id" => self.keep(at, 2, &mut tokens.msg_id)?,
-                        b"in_reply_to" => self.keep(at, 2, &mut tokens.in_reply_to)?,
-                        _ => self.value(at, 2)?,
-                    };
+                    let (key, start) = self.key(at)?;
+                    let at = self.value(start, 2)?;
+                    let value = &self.text[start..at];
+                    match key {
+                        "type" => tokens.kind = Some(value),
+                        "msg_id" => tokens.msg_id = Some(value),
+                        "in_reply_to" => tokens.in_reply_to = Some(value),
+                        _ if key.bytes().any(|byte| byte == b'\\') => body.count = None,
+                        _ => {}
+                    }
+                    body.add(key, value);
                     self.more(at, b'}')?
                 }
                 Step::End(at) => {
-                    tokens.body = Some(&self.text[start..at]);
+                    body.text = &self.text[begin..at];
                     return Some(at);
                 }
             }
         }
     }
 
-    /// Reads any value and keeps its text.
-    fn keep(&mut self, start: usize, depth: u8, token: &mut Option<&'a str>) -> Option<usize> {
-        let end = self.value(start, depth)?;
-        *token = Some(&self.text[start..end]);
-        Some(end)
-    }
-
     fn value(&mut self, at: usize, depth: u8) -> Option<usize> {
         match self.peek(at) {
-            Some(b'"') => self.string(at),
+            Some(b'"') => self.string(at + 1),
             Some(b'-' | b'0'..=b'9') => self.number(at),
             Some(b't') => self.literal(at, "true"),
             Some(b'f') => self.literal(at, "false"),
@@ -360,16 +429,19 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads a key and its colon; the key is as written, less its quotes.
-    fn key(&mut self, start: usize) -> Option<(&'a [u8], usize)> {
+    #[inline]
+    fn key(&mut self, start: usize) -> Option<(&'a str, usize)> {
+        let start = self.expect(start, b'"', "`\"`")?;
         let end = self.string(start)?;
-        let key = &self.bytes[start + 1..end - 1];
+        let key = &self.text[start..end - 1];
         let at = self.space(end);
         let at = self.expect(at, b':', "`:`")?;
         Some((key, self.space(at)))
     }
 
+    /// Reads a string from behind its opening quote.
+    #[inline]
     fn string(&mut self, at: usize) -> Option<usize> {
-        let at = self.expect(at, b'"', "`\"`")?;
         // Most are shorter than this.
         if let Some(chunk) = self.bytes[at..].first_chunk() {
             let end = at + plain(*chunk);
@@ -450,6 +522,15 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Whether a text stands for itself in a JSON string.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let (chunks, rest) = text.as_bytes().as_chunks();
+    chunks.iter().all(|chunk| plain(*chunk) == 8)
+        && rest
+            .iter()
+            .all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'))
+}
+
 /// How many of these bytes, from the first on, stand for themselves in a
 /// string: most of a line does.
 fn plain(chunk: [u8; 8]) -> usize {
@@ -477,7 +558,7 @@ mod tests {
         assert!(matches!(envelope.header.kind, Some(Cow::Borrowed("echo"))));
         assert_eq!(envelope.header.msg_id, Some("7"));
         assert_eq!(
-            envelope.body,
+            envelope.body.text,
             r#"{"type":"echo","msg_id":7,"echo":{"a":[1]}}"#
         );
     }

@@ -8,9 +8,9 @@ use super::network::{self, Address, Delivery, Network, Outcome, Role};
 use super::packet::{Label, Packet};
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
+use crate::decode::decode_reply;
 use crate::encode::{self, Header};
 use crate::log::{Level, Record};
-use crate::message::decode_reply;
 use crate::node::received_error;
 use crate::wire::Envelope;
 use crate::{Error, Init, Message, Node, Rng};
@@ -376,7 +376,7 @@ impl<S> Cluster<S> {
             node: self.network.name(dest).into(),
             invoked: self.now,
             completed: None,
-            request: packet.envelope().body.into(),
+            request: packet.envelope().body.text.into(),
             result: None,
         });
         let deadline = self.now.saturating_add(self.timeout);
@@ -881,7 +881,8 @@ impl<S> Cluster<S> {
     fn serve(&mut self, address: Address, src: Address, packet: &Packet) {
         let Attached { service, rng, .. } =
             &mut self.services[address.index() - self.members.len()];
-        let body: Value = serde_json::from_str(packet.envelope().body).expect("nodes write JSON");
+        let body: Value =
+            serde_json::from_str(packet.envelope().body.text).expect("nodes write JSON");
         let (me, caller) = (self.network.name(address), self.network.name(src));
         if let Some(body) = service.answer(self.now, caller, &body, rng) {
             let kind = body["type"].as_str().unwrap_or_default();
@@ -910,8 +911,8 @@ impl<S> Cluster<S> {
             return;
         };
         let result = match header.kind.as_deref() {
-            Some("error") => Err(received_error(body)),
-            _ => Ok(body.into()),
+            Some("error") => Err(received_error(body.text)),
+            _ => Ok(body.text.into()),
         };
         if address == self.starter {
             let started = self.starting.remove(&msg_id);

@@ -1,6 +1,6 @@
 //! What the clients asked, and what they were told.
 
-use crate::message::decode_reply;
+use crate::decode::decode_reply;
 use crate::{Error, Message};
 use serde::de::DeserializeOwned;
 use std::fmt;

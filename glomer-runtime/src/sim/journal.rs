@@ -306,7 +306,7 @@ impl Event {
                 dest,
                 line,
             } => {
-                let body = crate::wire::read(line.as_bytes()).map_or(&*line, |it| it.body);
+                let body = crate::wire::read(line.as_bytes()).map_or(&*line, |it| it.body.text);
                 write!(out, "{src} → {dest} #{id} {}", shortened(body))
             }
             What::Arrived {
