@@ -204,8 +204,7 @@ impl<'de> Value<'de> {
 
     /// What it says, if it is a string that says it without escapes.
     fn plain_string(&self) -> Option<&'de str> {
-        let content = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        (!content.contains('\\')).then_some(content)
+        wire::content(self.0).filter(|content| wire::is_plain(content))
     }
 }
 

@@ -77,7 +77,7 @@ impl Drop for Draft<'_> {
 }
 
 /// Appends a text as a string: what is before and after it includes its quotes.
-#[inline]
+#[inline(always)]
 fn string(out: &mut Vec<u8>, before: &[u8], text: &str, after: &[u8]) {
     out.extend_from_slice(before);
     match is_plain(text) {

@@ -115,8 +115,8 @@ impl<S: 'static> Node<S> {
     pub fn handle(&mut self, now: Duration, line: &[u8]) {
         self.advance(now);
         self.lines += 1;
-        match wire::read(line) {
-            Ok(envelope) => self.dispatch(&envelope),
+        match &wire::read(line) {
+            Ok(envelope) => self.dispatch(envelope),
             Err(_) if line.trim_ascii().is_empty() => {}
             Err(defect) => {
                 let number = self.lines;

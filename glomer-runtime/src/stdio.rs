@@ -21,7 +21,7 @@ const BATCH: usize = 64 * 1024;
 /// How much output is gathered before a write: with the line that exceeds it,
 /// most often, what an empty pipe takes on Linux (64 KiB), so that the node
 /// goes on while its reader wakes up.
-const OUTPUT_BATCH: usize = 60 * 1024;
+const OUTPUT_BATCH: usize = 64 * 1024 - 512;
 
 /// How long a line may be unless `GLOMER_MAX_LINE` says otherwise, in bytes.
 const MAX_LINE: usize = 16 * 1024 * 1024;

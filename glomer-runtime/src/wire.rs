@@ -158,21 +158,26 @@ pub(crate) fn field<'a>(body: &'a str, name: &str) -> Option<&'a str> {
 
 /// Decodes the text of a JSON string, quotes included.
 fn string<'a>(token: &'a str, field: &'static str) -> Result<Cow<'a, str>> {
-    token
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
+    content(token)
         .and_then(string_content)
         .ok_or(Defect::NotA(field, "a string"))
 }
 
+/// What stands between the quotes of a JSON string, as written.
+pub(crate) fn content(token: &str) -> Option<&str> {
+    match token.as_bytes() {
+        [b'"', .., b'"'] => token.get(1..token.len() - 1),
+        _ => None,
+    }
+}
+
 /// Decodes what stands between the quotes of a JSON string.
 fn string_content(content: &str) -> Option<Cow<'_, str>> {
-    if content.bytes().any(|byte| byte == b'\\') {
-        serde_json::from_str(&format!("\"{content}\""))
+    match is_plain(content) {
+        true => Some(Cow::Borrowed(content)),
+        false => serde_json::from_str(&format!("\"{content}\""))
             .ok()
-            .map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(content))
+            .map(Cow::Owned),
     }
 }
 
@@ -351,7 +356,7 @@ impl<'a> Scan<'a> {
                         "type" => tokens.kind = Some(value),
                         "msg_id" => tokens.msg_id = Some(value),
                         "in_reply_to" => tokens.in_reply_to = Some(value),
-                        _ if key.bytes().any(|byte| byte == b'\\') => body.count = None,
+                        _ if !is_plain(key) => body.count = None,
                         _ => {}
                     }
                     body.add(key, value);
@@ -429,7 +434,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads a key and its colon; the key is as written, less its quotes.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, start: usize) -> Option<(&'a str, usize)> {
         let start = self.expect(start, b'"', "`\"`")?;
         let end = self.string(start)?;
@@ -440,7 +445,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads a string from behind its opening quote.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self, at: usize) -> Option<usize> {
         // Most are shorter than this.
         if let Some(chunk) = self.bytes[at..].first_chunk() {
@@ -523,12 +528,22 @@ impl<'a> Scan<'a> {
 }
 
 /// Whether a text stands for itself in a JSON string.
+#[inline]
 pub(crate) fn is_plain(text: &str) -> bool {
-    let (chunks, rest) = text.as_bytes().as_chunks();
-    chunks.iter().all(|chunk| plain(*chunk) == 8)
-        && rest
-            .iter()
-            .all(|byte| !matches!(byte, 0..0x20 | b'"' | b'\\'))
+    let bytes = text.as_bytes();
+    match bytes.last_chunk() {
+        Some(last) => {
+            let (chunks, _) = bytes.as_chunks();
+            plain(*last) == 8 && chunks.iter().all(|chunk| plain(*chunk) == 8)
+        }
+        None => {
+            let spaces = u64::from_le_bytes([b' '; 8]);
+            let word = bytes
+                .iter()
+                .fold(spaces, |word, byte| word << 8 | u64::from(*byte));
+            plain(word.to_le_bytes()) == 8
+        }
+    }
 }
 
 /// How many of these bytes, from the first on, stand for themselves in a
