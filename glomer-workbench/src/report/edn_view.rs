@@ -1,5 +1,7 @@
 //! An EDN value as HTML: coloured, and foldable where it is large.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::text::{count, duration, printable, shorten};
@@ -163,6 +165,34 @@ fn operation(value: &Edn) -> Option<Operation<'_>> {
         value: value.get("value")?,
         error: value.get("error").filter(|error| !error.is_nil()),
     })
+}
+
+/// Where in the history the operations are that a value names.
+pub(super) fn operations(value: &Edn) -> BTreeSet<usize> {
+    fn collect(value: &Edn, into: &mut BTreeSet<usize>) {
+        if let Some(op) = operation(value) {
+            into.extend(usize::try_from(op.index));
+            return;
+        }
+        match value {
+            Edn::Map(entries) => {
+                for (key, value) in entries {
+                    collect(key, into);
+                    collect(value, into);
+                }
+            }
+            Edn::List(elements) | Edn::Vector(elements) | Edn::Set(elements) => {
+                for element in elements {
+                    collect(element, into);
+                }
+            }
+            Edn::Tagged(_, value) => collect(value, into),
+            _ => {}
+        }
+    }
+    let mut indices = BTreeSet::new();
+    collect(value, &mut indices);
+    indices
 }
 
 fn inline(value: &Edn) -> Markup {

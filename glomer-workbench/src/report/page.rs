@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::iter;
 use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -21,7 +22,8 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// An option with a longer value than this has a line for itself.
 const NARROW: usize = 24;
-/// The history table ends after so many rows.
+/// The history table ends after so many rows. As many more at most are there because the
+/// results name them.
 const MAX_ROWS: usize = 2_000;
 /// As many parts of the results are told apart that are not valid.
 const MAX_DOUBTS: usize = 5;
@@ -477,6 +479,15 @@ impl Row<'_> {
             Self::Nemesis(op) => op,
         }
     }
+
+    /// Where its invocation and its completion are in the history.
+    fn indices(&self) -> impl Iterator<Item = usize> {
+        let completion = match self {
+            Self::Client(operation) => operation.completion,
+            Self::Nemesis(_) => None,
+        };
+        iter::once(self.op()).chain(completion).map(|op| op.index)
+    }
 }
 
 fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
@@ -489,14 +500,23 @@ fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
     rows.extend(nemesis.map(Row::Nemesis));
     rows.sort_by_key(|row| row.op().index);
     let total = rows.len();
-    rows.truncate(MAX_ROWS);
+    if total > MAX_ROWS {
+        let named = edn_view::operations(run.results);
+        let rest = rows.split_off(MAX_ROWS);
+        let is_named = |row: &Row<'_>| row.indices().any(|index| named.contains(&index));
+        rows.extend(rest.into_iter().filter(is_named).take(MAX_ROWS));
+    }
     let mut names: Vec<&str> = rows.iter().map(|row| row.op().f.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     html! {
         @if total > rows.len() {
             p.note {
-                "The first " (count(rows.len())) " of " (count(total)) " operations. All are in "
+                "The first " (count(MAX_ROWS)) " of " (count(total)) " operations"
+                @if rows.len() > MAX_ROWS {
+                    ", and " (count(rows.len() - MAX_ROWS)) " that the results name"
+                }
+                ". All are in "
                 a href="history.edn" { "history.edn" } "."
             }
         }

@@ -289,6 +289,43 @@ fn a_long_history_is_cut_and_says_so() {
 }
 
 #[test]
+fn an_operation_that_the_results_name_is_in_a_long_history_too() {
+    let op = |index: usize| {
+        format!(
+            "{{:index {index}, :time 1, :type :ok, :process 1, :f :read, :value [{index}], \
+             :error nil}}"
+        )
+    };
+    let report = Report::with(|parts| {
+        parts.history = (0..5_000)
+            .map(|i| {
+                let kind = ["invoke", "ok"][i % 2];
+                format!("{{:time {i}, :type :{kind}, :process 1, :f :read, :value [{i}]}}\n")
+            })
+            .collect();
+        parts.results = format!(
+            "{{:workload {{:valid? false, :anomaly-types (:G1a),
+                           :anomalies {{:G1a ({{:op {} :writer {}}})}}}}, :valid? false}}",
+            op(4_997),
+            op(1),
+        );
+    });
+    let page = page(&report);
+    assert_eq!(
+        texts(&page, "#history .note"),
+        [
+            "The first 2,000 of 2,500 operations, and 1 that the results name. \
+          All are in history.edn."
+        ]
+    );
+    for link in all(&page, ".facts .op a") {
+        let link = link.attr("href").unwrap();
+        assert_eq!(texts(&page, &format!("tr:has({link})")).len(), 1, "{link}");
+    }
+    assert_eq!(all(&page, ".facts .op a").len(), 2);
+}
+
+#[test]
 fn results_can_be_folded_and_show_what_is_false() {
     let report = Report::with(|parts| {
         let lost: Vec<String> = (0..1_000).map(|i| i.to_string()).collect();
