@@ -72,7 +72,9 @@
 //! [`run_until_quiet`](Cluster::run_until_quiet), or by waiting for an answer in
 //! [`call`](Cluster::call) and [`wait`](Cluster::wait). Nodes themselves take no time;
 //! messages between them do, and so do `sleep`, `after`, timeouts and `#[every]`. Messages of
-//! clients arrive at once, as in Maelstrom: latency there would only hide anomalies.
+//! clients arrive at once: latency there would only hide anomalies. Under Maelstrom they wait
+//! behind what is under way to the node, and with [`Delivery::InTurn`] they do so here
+//! ([`Builder::delivery`]).
 //!
 //! # Clients
 //!

@@ -27,7 +27,7 @@ impl Address {
 pub enum Role {
     /// A node of the system under test.
     Server,
-    /// A client of the system. As in Maelstrom, its messages take no time, so that latency
+    /// A client of the system. As in Maelstrom, its messages have no latency, so that this
     /// does not hide anomalies; and they are never lost or duplicated.
     Client,
     /// A service such as `lin-kv`, reached over the same links as a server.
