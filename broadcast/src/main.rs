@@ -5,7 +5,7 @@ use glomer_runtime::spread::{News, Spread};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     messages: Spread<u64>,
 }
 
