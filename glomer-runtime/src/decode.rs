@@ -18,7 +18,7 @@ use crate::{Error, Message};
 /// Reads the parameters of a message from its body.
 pub(crate) fn decode<M: Message + DeserializeOwned>(body: &Body<'_>) -> Result<M, Error> {
     let mut failed = None;
-    let read = M::deserialize(Fields {
+    let read = M::deserialize(Reader {
         body,
         failed: &mut failed,
     });
@@ -117,18 +117,18 @@ macro_rules! most_by_serde_json {
 }
 
 /// A body, which tells which field it was whose value could not be read.
-struct Fields<'a, 'de> {
+struct Reader<'a, 'de> {
     body: &'a Body<'de>,
     failed: &'a mut Option<&'de str>,
 }
 
-impl<'de> Fields<'_, 'de> {
+impl<'de> Reader<'_, 'de> {
     fn text(&self) -> &'de str {
         self.body.text
     }
 }
 
-impl<'de> Deserializer<'de> for Fields<'_, 'de> {
+impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     type Error = serde_json::Error;
 
     most_by_serde_json! {}

@@ -268,7 +268,7 @@ impl<'a> Scan<'a> {
     }
 
     fn space(&self, at: usize) -> usize {
-        // Programs write none.
+        // Maelstrom writes none.
         match self.peek(at) {
             Some(b' ' | b'\t' | b'\r' | b'\n') => self.spaces(at),
             _ => at,
