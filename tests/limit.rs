@@ -6,14 +6,13 @@ use std::fmt;
 use std::time::Duration;
 
 use glomer_runtime::Node;
-use glomer_runtime::sim::{Delivery, Latency, ms, secs};
+use glomer_runtime::sim::{Latency, ms, secs};
 use glomer_workbench::checker::{CheckOptions, Workload, check};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::nemesis::Fault;
 use glomer_workbench::run::plan::Plan;
-use glomer_workbench::workload::{Setting, Topology};
 
 #[allow(dead_code)]
 #[path = "../broadcast/src/main.rs"]
@@ -115,28 +114,11 @@ impl fmt::Display for Figures {
 
 fn plan(nodes: usize, rate: u32, latency: Latency, seed: u64) -> Plan {
     Plan {
-        workload: Workload::Broadcast,
-        setting: Setting {
-            nodes: (0..nodes).map(|number| format!("n{number}")).collect(),
-            concurrency: nodes,
-            latency: Duration::ZERO,
-            topology: Topology::Grid,
-            key_count: None,
-            max_txn_length: 4,
-            max_writes_per_key: 16,
-        },
         seed,
         interval: Some(secs(1) / rate),
         time_limit: secs(20),
         latency,
-        delivery: Delivery::InTurn,
-        faults: BTreeSet::new(),
-        nemesis_interval: secs(10),
-        p_loss: None,
-        p_duplicate: None,
-        recovery_time: secs(10),
-        log_net_send: false,
-        log_net_recv: false,
+        ..Plan::new(Workload::Broadcast, nodes)
     }
 }
 

@@ -1,6 +1,5 @@
 //! `glomer bench`: what the workbench itself costs, measured on this machine.
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use glomer_runtime::sim::{Delivery, Latency};
+use glomer_runtime::sim::Latency;
 use jiff::Zoned;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -22,7 +21,7 @@ use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};
 use crate::store::RunDir;
-use crate::workload::{Setting, Topology};
+use crate::workload::Setting;
 
 /// The options of `glomer bench`.
 #[derive(Clone, Debug, clap::Args)]
@@ -134,29 +133,18 @@ fn cpu(who: UsageWho) -> io::Result<Duration> {
 
 impl Load {
     fn plan(&self, time_limit: Duration) -> Plan {
+        let plan = Plan::new(self.workload, self.nodes);
         Plan {
-            workload: self.workload,
             setting: Setting {
-                nodes: (0..self.nodes).map(|number| format!("n{number}")).collect(),
-                concurrency: self.nodes,
                 latency: self.latency,
-                topology: Topology::Grid,
-                key_count: None,
-                max_txn_length: 4,
-                max_writes_per_key: 16,
+                ..plan.setting
             },
             seed: 1,
             interval: Some(Duration::from_secs_f64(1.0 / self.rate)),
             time_limit,
             latency: Latency::constant(self.latency),
-            delivery: Delivery::InTurn,
-            faults: BTreeSet::new(),
-            nemesis_interval: Duration::from_secs(10),
-            p_loss: None,
-            p_duplicate: None,
             recovery_time: Duration::from_secs(2),
-            log_net_send: false,
-            log_net_recv: false,
+            ..plan
         }
     }
 

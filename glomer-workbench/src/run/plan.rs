@@ -7,7 +7,7 @@ use glomer_runtime::sim::{Delivery, Latency};
 
 use super::nemesis::Fault;
 use crate::checker::Workload;
-use crate::workload::Setting;
+use crate::workload::{Setting, Topology};
 
 /// What a run consists of.
 #[derive(Clone, Debug)]
@@ -41,4 +41,35 @@ pub struct Plan {
     pub log_net_send: bool,
     /// Tell of every message that is received.
     pub log_net_recv: bool,
+}
+
+impl Plan {
+    /// What Maelstrom does unless told otherwise, with a client for each node: 5 operations
+    /// a second for a minute, links that take no time, no faults. The seed is 0.
+    pub fn new(workload: Workload, nodes: usize) -> Plan {
+        Plan {
+            workload,
+            setting: Setting {
+                nodes: (0..nodes).map(|number| format!("n{number}")).collect(),
+                concurrency: nodes,
+                latency: Duration::ZERO,
+                topology: Topology::Grid,
+                key_count: None,
+                max_txn_length: 4,
+                max_writes_per_key: 16,
+            },
+            seed: 0,
+            interval: Some(Duration::from_millis(200)),
+            time_limit: Duration::from_secs(60),
+            latency: Latency::default(),
+            delivery: Delivery::InTurn,
+            faults: BTreeSet::new(),
+            nemesis_interval: Duration::from_secs(10),
+            p_loss: None,
+            p_duplicate: None,
+            recovery_time: Duration::from_secs(10),
+            log_net_send: false,
+            log_net_recv: false,
+        }
+    }
 }

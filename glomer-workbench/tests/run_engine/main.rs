@@ -5,7 +5,7 @@ mod maelstrom;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use glomer_runtime::sim::{Delivery, Latency, ms, secs};
+use glomer_runtime::sim::{Latency, ms, secs};
 use glomer_workbench::checker::Workload;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
@@ -13,33 +13,15 @@ use glomer_workbench::run::journal::{EventKind, Journal};
 use glomer_workbench::run::nemesis::Fault;
 use glomer_workbench::run::plan::Plan;
 use glomer_workbench::run::problem::{Problem, ProblemKind};
-use glomer_workbench::workload::{Setting, Topology};
 use serde_json::{Value, json};
 
 fn plan(workload: Workload, nodes: usize) -> Plan {
     Plan {
-        workload,
-        setting: Setting {
-            nodes: (0..nodes).map(|number| format!("n{number}")).collect(),
-            concurrency: nodes,
-            latency: Duration::ZERO,
-            topology: Topology::Grid,
-            key_count: None,
-            max_txn_length: 4,
-            max_writes_per_key: 16,
-        },
         seed: 42,
         interval: Some(ms(100)),
         time_limit: secs(10),
-        latency: Latency::default(),
-        delivery: Delivery::InTurn,
-        faults: BTreeSet::new(),
         nemesis_interval: secs(2),
-        p_loss: None,
-        p_duplicate: None,
-        recovery_time: secs(10),
-        log_net_send: false,
-        log_net_recv: false,
+        ..Plan::new(workload, nodes)
     }
 }
 
