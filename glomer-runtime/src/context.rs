@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::body::read::decode_reply;
 use crate::core::{Core, Identity, Task, Timer, TimerKey};
-use crate::decode::decode_reply;
 use crate::kv::{Kv, Tso};
 use crate::{Error, Message, Rng};
 

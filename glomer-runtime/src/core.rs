@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::encode::{self, Header};
+use crate::body::write::{self, Header};
 use crate::log::{Level, Record};
 use crate::{Error, Message, Rng};
 
@@ -176,7 +176,7 @@ impl Core {
             kind: M::TYPE,
             msg_id,
         };
-        encode::message(
+        write::message(
             &mut self.out.borrow_mut(),
             self.node_id(),
             dest,
@@ -197,7 +197,7 @@ impl Core {
             msg_id: None,
         };
         let mut line = Vec::new();
-        encode::message(&mut line, me, me, header, None, message)?;
+        write::message(&mut line, me, me, header, None, message)?;
         self.set_timer(self.now.get() + delay, Timer::Message(line));
         Ok(())
     }
@@ -214,7 +214,7 @@ impl Core {
                     kind: M::TYPE,
                     in_reply_to: msg_id,
                 };
-                let written = encode::message(
+                let written = write::message(
                     &mut self.out.borrow_mut(),
                     self.node_id(),
                     request.src,
@@ -257,7 +257,7 @@ impl Core {
             in_reply_to: msg_id,
         };
         let mut out = self.out.borrow_mut();
-        encode::message(&mut out, self.node_id(), request.src, header, None, &body)
+        write::message(&mut out, self.node_id(), request.src, header, None, &body)
             .expect("an error body is JSON");
     }
 

@@ -66,33 +66,26 @@
 
 #![deny(clippy::print_stdout)]
 
+mod body;
 mod bounds;
 mod context;
 mod core;
-mod decode;
-mod encode;
-mod error;
-mod fields;
 pub mod guide;
 mod kv;
 pub mod log;
-mod message;
 mod node;
 mod panic;
 mod registry;
 mod retry;
 mod rng;
-mod shape;
 mod shared;
 pub mod sim;
 pub mod spread;
 mod stdio;
-mod wire;
 
+pub use crate::body::{Body, Error, Message};
 pub use crate::context::{Context, Rpc, Sent, Sleep};
-pub use crate::error::Error;
 pub use crate::kv::{Kv, Tso};
-pub use crate::message::{Body, Message};
 pub use crate::node::{Init, Node};
 pub use crate::registry::StartError;
 pub use crate::retry::Backoff;
@@ -110,12 +103,10 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__not_a_map as not_a_map;
+    pub use crate::body::{Body, Fields, Message, Shape, UnknownShape};
     pub use crate::bounds::{Failure, Outcome, ReadBody, ReadField, Reply, SendField};
-    pub use crate::fields::Fields;
-    pub use crate::message::{Body, Message};
     pub use crate::node::{Call, Tick};
     pub use crate::registry::{Every, Handler, Location, Registration};
-    pub use crate::shape::{Shape, UnknownShape};
     pub use inventory::submit;
     pub use serde::{self, Deserialize, Deserializer, Serialize, Serializer};
     pub use std::option::Option::{self, Some};

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::body::read::decode;
+use crate::body::wire::{self, Body, Envelope};
 use crate::bounds::{Failure, Reply};
 use crate::core::{Core, Identity, MAX_WAITING, RequestRef, Task, Timer};
-use crate::decode::decode;
 use crate::log::{Level, Record, excerpt};
 use crate::registry::{Every, Handler, Registry, StartError};
-use crate::wire::{self, Body, Envelope};
 use crate::{Context, Error, Message, Shared, panic};
 
 /// How many turns tasks get between two lines, so that tasks that wake each

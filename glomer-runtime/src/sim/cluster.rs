@@ -8,11 +8,11 @@ use super::network::{self, Address, Delivery, Network, Outcome, Role};
 use super::packet::{Label, Packet};
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
-use crate::decode::decode_reply;
-use crate::encode::{self, Header};
+use crate::body::read::decode_reply;
+use crate::body::wire::Envelope;
+use crate::body::write::{self, Header};
 use crate::log::{Level, Record};
 use crate::node::received_error;
-use crate::wire::Envelope;
 use crate::{Error, Init, Message, Node, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -367,7 +367,7 @@ impl<S> Cluster<S> {
             kind: M::TYPE,
             msg_id: Some(*next_msg_id),
         };
-        if let Err(error) = encode::message(&mut line, name, node, header, None, &message) {
+        if let Err(error) = write::message(&mut line, name, node, header, None, &message) {
             panic!("the message `{}` cannot be sent: {error}", M::TYPE);
         }
         let packet = Packet::new(line.trim_ascii_end());

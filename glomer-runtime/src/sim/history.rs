@@ -1,6 +1,6 @@
 //! What the clients asked, and what they were told.
 
-use crate::decode::decode_reply;
+use crate::body::read::decode_reply;
 use crate::{Error, Message};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -49,7 +49,7 @@ impl Operation {
     }
 
     fn is<M: Message>(&self) -> bool {
-        crate::wire::field(&self.request, "type")
+        crate::body::wire::field(&self.request, "type")
             .and_then(|kind| serde_json::from_str::<String>(kind).ok())
             .is_some_and(|kind| kind == M::TYPE)
     }

@@ -306,7 +306,8 @@ impl Event {
                 dest,
                 line,
             } => {
-                let body = crate::wire::read(line.as_bytes()).map_or(&*line, |it| it.body.text);
+                let body =
+                    crate::body::wire::read(line.as_bytes()).map_or(&*line, |it| it.body.text);
                 write!(out, "{src} → {dest} #{id} {}", shortened(body))
             }
             What::Arrived {

@@ -1,6 +1,6 @@
 //! A message as it travels: one line of a node's output.
 
-use crate::wire::{self, Envelope};
+use crate::body::wire::{self, Envelope};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::io::BufRead;

@@ -12,7 +12,7 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
 
-use crate::wire::{self, Body};
+use crate::body::wire::{self, Body};
 use crate::{Error, Message};
 
 /// Reads the parameters of a message from its body.

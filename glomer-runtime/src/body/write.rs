@@ -1,6 +1,6 @@
 //! Writing a message: envelope and header by hand, the fields through serde.
 
-use crate::wire::is_plain;
+use crate::body::wire::is_plain;
 use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeStruct};
 
 /// The header of a body to write.

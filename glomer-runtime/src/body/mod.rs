@@ -1,0 +1,15 @@
+//! What a body is: how it is read and written, the types that stand for one,
+//! and the error that is one.
+
+mod error;
+mod fields;
+mod message;
+pub(crate) mod read;
+mod shape;
+pub(crate) mod wire;
+pub(crate) mod write;
+
+pub use error::Error;
+pub use fields::Fields;
+pub use message::{Body, Message};
+pub use shape::{Shape, UnknownShape};
