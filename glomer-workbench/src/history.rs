@@ -3,6 +3,8 @@
 //! The notation is Jepsen's: `history.edn` holds one operation map a line (a vector of them is
 //! read too), `history.jsonl` one JSON object a line with the same key names.
 
+pub mod typed;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::str::FromStr;

@@ -10,4 +10,5 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod store;
+pub mod verdict;
 pub mod workload;

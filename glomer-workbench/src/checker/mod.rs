@@ -27,6 +27,8 @@ pub use consistency::ConsistencyModel;
 pub use exceptions::exceptions;
 pub use stats::stats;
 
+pub use crate::verdict::{Validity, merge_validity};
+
 /// What a test asks of the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Workload {
@@ -104,49 +106,6 @@ impl FromStr for Workload {
                 )
             })
     }
-}
-
-/// A verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Validity {
-    /// Nothing speaks against it.
-    True,
-    /// There is too little to go by.
-    Unknown,
-    /// The history shows that something went wrong.
-    False,
-}
-
-impl Validity {
-    /// The verdict that a checker's map holds under `:valid?`. A map without one is unknown.
-    pub fn of(map: &Edn) -> Self {
-        match map.get("valid?") {
-            Some(Edn::Bool(true)) => Self::True,
-            Some(Edn::Bool(false)) => Self::False,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-impl From<bool> for Validity {
-    fn from(valid: bool) -> Self {
-        if valid { Self::True } else { Self::False }
-    }
-}
-
-impl From<Validity> for Edn {
-    fn from(validity: Validity) -> Self {
-        match validity {
-            Validity::True => Self::Bool(true),
-            Validity::False => Self::Bool(false),
-            Validity::Unknown => Self::kw("unknown"),
-        }
-    }
-}
-
-/// The verdict over several: false if one is, else unknown if one is, else true.
-pub fn merge_validity(verdicts: impl IntoIterator<Item = Validity>) -> Validity {
-    verdicts.into_iter().max().unwrap_or(Validity::True)
 }
 
 /// What the checkers need to know beside the history.

@@ -1,0 +1,155 @@
+//! Histories as checkers read them: whole operations, in the types of their workload.
+
+use std::time::Duration;
+
+use crate::edn::Edn;
+
+/// The place of an invocation or a completion in the order of all that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment {
+    /// Its index in the record, which counts invocations, completions and faults. Of two
+    /// moments, the one with the smaller index came first, though their times may be the
+    /// same.
+    pub index: usize,
+    /// The time since the run began.
+    pub time: Duration,
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<Output> {
+    /// It took effect, and this came back.
+    Ok(Output),
+    /// It did not, and never will, take effect.
+    Fail,
+    /// Nobody knows whether it did, or ever will.
+    Info,
+}
+
+/// What a client did: an invocation and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation<Op, Output> {
+    /// Who did it. A process does one operation after the other, and none after one whose
+    /// outcome is unknown.
+    pub process: u64,
+    /// What was asked for.
+    pub op: Op,
+    /// When it began.
+    pub invoked: Moment,
+    /// When it ended; `None` if the run ended first.
+    pub completed: Option<Moment>,
+    /// How it ended; [`Outcome::Info`] if the run ended first.
+    pub outcome: Outcome<Output>,
+    /// Why it did not succeed, as the record says it.
+    pub error: Option<Edn>,
+    /// Whether it belongs to the final phase, after recovery.
+    pub is_final: bool,
+}
+
+impl<Op, Output> Operation<Op, Output> {
+    /// An operation that began at this time and has not ended. A history gives it its
+    /// indices.
+    pub fn new(process: u64, op: Op, time: Duration) -> Self {
+        Self {
+            process,
+            op,
+            invoked: Moment { index: 0, time },
+            completed: None,
+            outcome: Outcome::Info,
+            error: None,
+            is_final: false,
+        }
+    }
+
+    /// The same, ended at this time.
+    pub fn ended(self, time: Duration, outcome: Outcome<Output>) -> Self {
+        Self {
+            completed: Some(Moment { index: 0, time }),
+            outcome,
+            ..self
+        }
+    }
+
+    /// What came back, if it took effect.
+    pub fn output(&self) -> Option<&Output> {
+        match &self.outcome {
+            Outcome::Ok(output) => Some(output),
+            Outcome::Fail | Outcome::Info => None,
+        }
+    }
+
+    /// Whether it ended before another began.
+    pub fn precedes(&self, other: &Self) -> bool {
+        self.completed.is_some_and(|end| end < other.invoked)
+    }
+}
+
+/// All operations of a run, in the order they began.
+///
+/// A run makes one for the checker of its workload. One for a test is collected from
+/// operations in any order:
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_workbench::history::typed::{History, Operation, Outcome};
+///
+/// let ms = Duration::from_millis;
+/// let history: History<&str, u64> = [
+///     Operation::new(1, "read", ms(2)).ended(ms(5), Outcome::Ok(7)),
+///     Operation::new(0, "write", ms(0)).ended(ms(3), Outcome::Info),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// let read = &history.operations()[1];
+/// assert_eq!(read.output(), Some(&7));
+/// assert_eq!((read.invoked.index, read.completed.unwrap().index), (1, 3));
+/// assert!(!history.operations()[0].precedes(read));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History<Op, Output> {
+    operations: Vec<Operation<Op, Output>>,
+}
+
+impl<Op, Output> History<Op, Output> {
+    /// The operations, in the order they began.
+    pub fn operations(&self) -> &[Operation<Op, Output>] {
+        &self.operations
+    }
+
+    /// The operations, in the order they began.
+    pub fn iter(&self) -> std::slice::Iter<'_, Operation<Op, Output>> {
+        self.operations.iter()
+    }
+}
+
+impl<'a, Op, Output> IntoIterator for &'a History<Op, Output> {
+    type Item = &'a Operation<Op, Output>;
+    type IntoIter = std::slice::Iter<'a, Operation<Op, Output>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Numbers what happened by its time; of two things at one time, the one that was given
+/// first comes first.
+impl<Op, Output> FromIterator<Operation<Op, Output>> for History<Op, Output> {
+    fn from_iter<T: IntoIterator<Item = Operation<Op, Output>>>(operations: T) -> Self {
+        let mut operations: Vec<_> = operations.into_iter().collect();
+        let mut moments: Vec<&mut Moment> = operations
+            .iter_mut()
+            .flat_map(|operation| {
+                [Some(&mut operation.invoked), operation.completed.as_mut()]
+                    .into_iter()
+                    .flatten()
+            })
+            .collect();
+        moments.sort_by_key(|moment| moment.time);
+        for (index, moment) in moments.into_iter().enumerate() {
+            moment.index = index;
+        }
+        operations.sort_by_key(|operation| operation.invoked);
+        Self { operations }
+    }
+}

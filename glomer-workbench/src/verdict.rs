@@ -1,0 +1,235 @@
+//! What a checker says of a history.
+
+use crate::edn::Edn;
+use crate::history::History as Record;
+
+/// Whether a history is what it should be, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Validity {
+    /// Nothing speaks against it.
+    True,
+    /// There is too little to go by.
+    Unknown,
+    /// The history shows that something went wrong.
+    False,
+}
+
+impl Validity {
+    /// What a map of results holds under `:valid?`. A map without one is unknown.
+    pub fn of(map: &Edn) -> Self {
+        match map.get("valid?") {
+            Some(Edn::Bool(true)) => Self::True,
+            Some(Edn::Bool(false)) => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Validity {
+    fn from(valid: bool) -> Self {
+        if valid { Self::True } else { Self::False }
+    }
+}
+
+impl From<Validity> for Edn {
+    fn from(validity: Validity) -> Self {
+        match validity {
+            Validity::True => Self::Bool(true),
+            Validity::False => Self::Bool(false),
+            Validity::Unknown => Self::kw("unknown"),
+        }
+    }
+}
+
+/// The verdict over several: false if one is, else unknown if one is, else true.
+pub fn merge_validity(verdicts: impl IntoIterator<Item = Validity>) -> Validity {
+    verdicts.into_iter().max().unwrap_or(Validity::True)
+}
+
+/// Why a history is not what it should be, in a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The sentence.
+    pub text: String,
+    /// The operations that it rests on, by the indices of their invocations.
+    pub operations: Vec<usize>,
+}
+
+/// What a checker says of a history: whether it is what it should be, the figures that
+/// show it, and the reasons if it is not.
+///
+/// ```
+/// use glomer_workbench::history::History;
+/// use glomer_workbench::verdict::{Validity, Verdict};
+///
+/// let verdict = Verdict::new(false)
+///     .figure("lost-count", 1)
+///     .because("value 12 was acknowledged and is in no later read", [75, 326]);
+/// assert_eq!(verdict.validity(), Validity::False);
+/// assert_eq!(verdict.reasons()[0].operations, [75, 326]);
+/// let edn = verdict.to_edn(&History::default());
+/// assert_eq!(edn.to_string(), "{:valid? false, :lost-count 1}");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    validity: Validity,
+    figures: Vec<(String, Edn)>,
+    /// How many of the figures are shown before the validity.
+    before: usize,
+    reasons: Vec<Reason>,
+}
+
+impl Verdict {
+    /// A verdict without figures; of a `bool`, whether the history is valid.
+    pub fn new(validity: impl Into<Validity>) -> Verdict {
+        Verdict {
+            validity: validity.into(),
+            figures: Vec::new(),
+            before: 0,
+            reasons: Vec::new(),
+        }
+    }
+
+    /// The verdict of a checker that cannot make sense of a history, and why.
+    pub fn unknown(error: impl Into<String>) -> Verdict {
+        Verdict::new(Validity::Unknown).figure("error", error.into())
+    }
+
+    /// Adds a figure, which results show after those there are. Names are in kebab-case.
+    #[must_use]
+    pub fn figure(mut self, name: impl Into<String>, value: impl Into<Edn>) -> Verdict {
+        self.figures.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a figure that results show before the validity, where some of Jepsen's checkers
+    /// have theirs.
+    #[must_use]
+    pub fn figure_before(mut self, name: impl Into<String>, value: impl Into<Edn>) -> Verdict {
+        self.figures
+            .insert(self.before, (name.into(), value.into()));
+        self.before += 1;
+        self
+    }
+
+    /// Adds a reason, with the operations it rests on by the indices of their invocations.
+    #[must_use]
+    pub fn because(
+        mut self,
+        text: impl Into<String>,
+        operations: impl IntoIterator<Item = usize>,
+    ) -> Verdict {
+        self.reasons.push(Reason {
+            text: text.into(),
+            operations: operations.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Whether the history is what it should be.
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
+    /// The figures, in the order that results show them.
+    pub fn figures(&self) -> &[(String, Edn)] {
+        &self.figures
+    }
+
+    /// A figure by its name.
+    pub fn get(&self, name: &str) -> Option<&Edn> {
+        let mut figures = self.figures.iter();
+        figures.find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    /// The reasons, if the history is not what it should be.
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// The map that results print. Each [`entry`] in a figure is shown as the record has it.
+    pub fn to_edn(&self, record: &Record) -> Edn {
+        let mut figures = self.figures.iter();
+        let shown = |(name, value): &(String, Edn)| (name.clone(), show(value, record));
+        let mut entries: Vec<(String, Edn)> =
+            figures.by_ref().take(self.before).map(shown).collect();
+        entries.push(("valid?".to_owned(), self.validity.into()));
+        entries.extend(figures.map(shown));
+        Edn::map(entries)
+    }
+}
+
+/// The tag of an entry of the record in results.
+const ENTRY: &str = "jepsen.history.Op";
+
+/// As a figure, or within one: the entry of the record with this index, which results show
+/// whole.
+pub fn entry(index: usize) -> Edn {
+    Edn::Tagged(ENTRY.to_owned(), Box::new(index.into()))
+}
+
+/// A figure with its entries as the record has them.
+fn show(value: &Edn, record: &Record) -> Edn {
+    let all = |items: &[Edn]| items.iter().map(|item| show(item, record)).collect();
+    match value {
+        Edn::Tagged(tag, index) if tag == ENTRY => {
+            let index = index.as_int().and_then(|index| usize::try_from(index).ok());
+            let found = index.and_then(|index| {
+                let place = record.0.binary_search_by_key(&index, |op| op.index).ok()?;
+                Some(record.0[place].to_tagged())
+            });
+            found.unwrap_or_else(|| value.clone())
+        }
+        Edn::List(items) => Edn::List(all(items)),
+        Edn::Vector(items) => Edn::Vector(all(items)),
+        Edn::Set(items) => Edn::Set(all(items)),
+        Edn::Map(entries) => Edn::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (show(key, record), show(value, record)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::{Op, OpType, Process};
+
+    #[test]
+    fn figures_stand_where_they_were_put_and_show_entries_whole() {
+        let record: Record = [Op::new(OpType::Ok, Process::Client(3), "read", 5.into())]
+            .into_iter()
+            .collect();
+        let verdict = Verdict::new(false)
+            .figure("errors", Edn::list([entry(0), entry(7)]))
+            .figure_before("worst", 1)
+            .figure_before("count", 2);
+        let op = "#jepsen.history.Op{:index 0, :time 0, :type :ok, :process 3, :f :read, :value 5}";
+        assert_eq!(
+            verdict.to_edn(&record),
+            Edn::parse(&format!(
+                "{{:worst 1, :count 2, :valid? false, :errors ({op} #jepsen.history.Op 7)}}"
+            ))
+            .unwrap()
+        );
+        let keys = verdict.to_edn(&record);
+        let keys: Vec<&str> = keys
+            .as_map()
+            .unwrap()
+            .iter()
+            .filter_map(|(key, _)| key.name())
+            .collect();
+        assert_eq!(keys, ["worst", "count", "valid?", "errors"]);
+    }
+
+    #[test]
+    fn the_worst_of_several_counts() {
+        use Validity::{False, True, Unknown};
+        assert_eq!(merge_validity([]), True);
+        assert_eq!(merge_validity([True, Unknown]), Unknown);
+        assert_eq!(merge_validity([Unknown, False, True]), False);
+    }
+}
