@@ -1,7 +1,7 @@
 //! The broadcast node: challenges 3a to 3e of Gossip Glomers.
 
 use glomer_runtime::prelude::*;
-use glomer_runtime::spread::{News, Spread};
+use glomer_spread::{News, Spread};
 use std::collections::BTreeMap;
 
 #[derive(Default)]

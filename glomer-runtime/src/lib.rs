@@ -67,31 +67,20 @@
 #![deny(clippy::print_stdout)]
 
 mod body;
-mod bounds;
-mod context;
-mod core;
+mod drive;
 pub mod guide;
-mod kv;
+mod handler;
 pub mod log;
 mod node;
-mod panic;
-mod registry;
-mod retry;
 mod rng;
-mod shared;
 pub mod sim;
-pub mod spread;
-mod stdio;
+mod work;
 
 pub use crate::body::{Body, Error, Message};
-pub use crate::context::{Context, Rpc, Sent, Sleep};
-pub use crate::kv::{Kv, Tso};
-pub use crate::node::{Init, Node};
-pub use crate::registry::StartError;
-pub use crate::retry::Backoff;
+pub use crate::drive::{run, run_with};
+pub use crate::handler::{Backoff, Context, Kv, Rpc, Sent, Shared, Sleep, Tso};
+pub use crate::node::{Init, Node, StartError};
 pub use crate::rng::Rng;
-pub use crate::shared::Shared;
-pub use crate::stdio::{run, run_with};
 pub use glomer_macros::{every, handler};
 
 /// What a node's source usually needs, and nothing else.
@@ -103,10 +92,12 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__not_a_map as not_a_map;
-    pub use crate::body::{Body, Fields, Message, Shape, UnknownShape};
-    pub use crate::bounds::{Failure, Outcome, ReadBody, ReadField, Reply, SendField};
-    pub use crate::node::{Call, Tick};
-    pub use crate::registry::{Every, Handler, Location, Registration};
+    pub use crate::body::{
+        Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, Reply, SendField, Shape,
+        UnknownShape,
+    };
+    pub use crate::handler::{Call, Every, Handler, Location, Tick};
+    pub use crate::node::Registration;
     pub use inventory::submit;
     pub use serde::{self, Deserialize, Deserializer, Serialize, Serializer};
     pub use std::option::Option::{self, Some};

@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserializer, Serializer};
 
-use crate::bounds::{ReadField, SendField};
+use super::bounds::{ReadField, SendField};
 
 /// The names of the fields of a message.
 pub struct Fields<const N: usize>(pub [&'static str; N]);

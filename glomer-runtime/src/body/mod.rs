@@ -1,6 +1,7 @@
 //! What a body is: how it is read and written, the types that stand for one,
 //! and the error that is one.
 
+mod bounds;
 mod error;
 mod fields;
 mod message;
@@ -9,6 +10,7 @@ mod shape;
 pub(crate) mod wire;
 pub(crate) mod write;
 
+pub use bounds::{Failure, Outcome, ReadBody, ReadField, Reply, SendField};
 pub use error::Error;
 pub use fields::Fields;
 pub use message::{Body, Message};

@@ -1,6 +1,6 @@
 //! One test over many seeds.
 
-use crate::panic;
+use crate::node::panic;
 use std::cell::Cell;
 use std::env;
 use std::num::NonZero;

@@ -82,7 +82,7 @@ const LOADS: [Load; 3] = [
 /// If there are no nodes to run.
 pub fn run(args: &Args) -> io::Result<ExitCode> {
     let broadcast = Program::or_package(args.broadcast.as_ref(), "broadcast").find()?;
-    let echo = Program::or_example(args.echo.as_ref(), "glomer-runtime", "echo").find()?;
+    let echo = Program::or_example(args.echo.as_ref(), "challenges", "echo").find()?;
     let mut out = io::stdout().lock();
     writeln!(
         out,

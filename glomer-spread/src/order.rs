@@ -1,7 +1,7 @@
 //! The order of the nodes, which all of them agree on without a word, and the
 //! tree that follows from it.
 
-use crate::Context;
+use glomer_runtime::Context;
 
 /// Up to how many nodes one hub feeds. Beyond, hubs feed hubs.
 pub(super) const ONE_HUB: usize = 128;

@@ -7,7 +7,7 @@
 //! whatever the network does, and the others hear of it.
 
 use glomer_runtime::prelude::*;
-use glomer_runtime::spread::{News, Spread};
+use glomer_spread::{News, Spread};
 
 #[derive(Default)]
 struct State {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::kv::{Kv, Tso};
 use crate::body::read::decode_reply;
-use crate::core::{Core, Identity, Task, Timer, TimerKey};
-use crate::kv::{Kv, Tso};
+use crate::work::{Core, Identity, Task, Timer, TimerKey};
 use crate::{Error, Message, Rng};
 
 /// How long an rpc waits for its answer unless told otherwise.

@@ -17,7 +17,7 @@ use super::peer::{Asked, Peer};
 use super::timing::{
     GAP_QUESTIONS, PATIENCE, POLL, POLL_DOUBLINGS, PROBE, REPORT_DELAY, REPORT_WHEN_QUIET,
 };
-use crate::Context;
+use glomer_runtime::Context;
 
 impl<T> Engine<T>
 where

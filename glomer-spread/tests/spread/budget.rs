@@ -51,11 +51,11 @@ fn with_low_load_a_value_takes_one_link() {
     assert!(figures.max <= 350.0, "{figures}");
 }
 
-/// The documentation shows what `cargo bench -p glomer-runtime --bench spread`
+/// The documentation shows what `cargo bench -p glomer-spread`
 /// measured, and it is still so.
 #[test]
 fn the_table_of_the_documentation_is_true() {
-    let table = include_str!("../../src/spread/cost.md");
+    let table = include_str!("../../src/cost.md");
     for (nodes, rate) in [(5, 5.0), (25, 50.0), (100, 1_000.0)] {
         let row = Cost::measure(nodes, rate).row();
         assert!(table.contains(&row), "not in the table:\n{row}");

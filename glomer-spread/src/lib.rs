@@ -22,11 +22,11 @@ use serde::de::DeserializeOwned;
 use self::engine::Engine;
 pub use self::news::News;
 pub use self::timing::STRETCH;
-use crate::Context;
+use glomer_runtime::Context;
 
 /// A set that only grows, and that every node of the cluster comes to hold.
 ///
-/// See the [module](self) for how to use it, what it promises and what it costs.
+/// See the [crate](self) for how to use it, what it promises and what it costs.
 pub struct Spread<T> {
     engine: Option<Engine<T>>,
 }

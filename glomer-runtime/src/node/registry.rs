@@ -4,60 +4,8 @@
 use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use crate::node::{Call, Tick};
-
-/// Where a function stands in the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Location {
-    /// Path as the compiler was given it.
-    pub file: &'static str,
-    /// Line, from 1.
-    pub line: u32,
-}
-
-impl Location {
-    /// Where this is called: in what an attribute expands to, the attribute.
-    #[track_caller]
-    pub const fn here() -> Self {
-        let caller = std::panic::Location::caller();
-        Self {
-            file: caller.file(),
-            line: caller.line(),
-        }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
-/// A function annotated with `#[handler]`.
-pub struct Handler<S: 'static> {
-    /// The `type` of the messages it handles.
-    pub message: &'static str,
-    /// Its own name.
-    pub name: &'static str,
-    /// Where it stands.
-    pub location: Location,
-    /// Reads the parameters, calls the function and answers.
-    pub run: fn(Call<'_, S>),
-}
-
-/// A function annotated with `#[every]`.
-pub struct Every<S: 'static> {
-    /// Its own name.
-    pub name: &'static str,
-    /// Where it stands.
-    pub location: Location,
-    /// How often it runs.
-    pub period: Duration,
-    /// Calls the function.
-    pub run: fn(Tick<'_, S>),
-}
+use crate::handler::{Every, Handler};
 
 /// One annotated function, whatever its state.
 pub struct Registration {

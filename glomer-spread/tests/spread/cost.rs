@@ -2,7 +2,7 @@
 //! table of the documentation.
 
 use glomer_runtime::sim::{Latency, ms, secs};
-use glomer_runtime::spread::STRETCH;
+use glomer_spread::STRETCH;
 
 use crate::support::measure;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use glomer_runtime::Rng;
 use glomer_runtime::prelude::*;
 use glomer_runtime::sim::{Cluster, Latency, Pending};
-use glomer_runtime::spread::{News, Spread};
+use glomer_spread::{News, Spread};
 
 #[derive(Default)]
 pub(crate) struct State {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::Rpc;
+use super::Rpc;
 use crate::{Context, Error, Message};
 
 /// A client of one of the key-value stores; see [`Context::seq_kv`] and its

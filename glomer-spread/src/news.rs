@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::holdings::StreamId;
-use crate::Message;
+use glomer_runtime::Message;
 
 /// How long a message may be, in bytes, unless one value alone is longer.
 const MESSAGE_BYTES: usize = 32 * 1024;

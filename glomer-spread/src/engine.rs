@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::timing::{
     HELLO_DELAY, STRETCH, Smoothed, Typical, UNKNOWN_JITTER, UNKNOWN_PATIENCE, UNKNOWN_ROUND_TRIP,
 };
-use crate::Context;
+use glomer_runtime::Context;
 
 /// After how many gathering times without news the load counts as low.
 const QUIET: u32 = 4;

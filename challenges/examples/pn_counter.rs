@@ -9,7 +9,7 @@
 //! by `Spread`; a node adds and reads at once, whatever the network does.
 
 use glomer_runtime::prelude::*;
-use glomer_runtime::spread::{News, Spread};
+use glomer_spread::{News, Spread};
 use serde::{Deserialize, Serialize};
 
 /// Ordered by its name first; the amount follows from the name.

@@ -1,18 +1,19 @@
 //! The node: lines and time go in, lines and the next deadline come out.
 
-use std::future::Future;
+pub(crate) mod panic;
+mod registry;
+
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
+use self::registry::Registry;
+pub use self::registry::{Registration, StartError};
 use crate::body::read::decode;
 use crate::body::wire::{self, Body, Envelope};
-use crate::bounds::{Failure, Reply};
-use crate::core::{Core, Identity, MAX_WAITING, RequestRef, Task, Timer};
+use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
-use crate::registry::{Every, Handler, Registry, StartError};
-use crate::{Context, Error, Message, Shared, panic};
+use crate::work::{Core, Identity, RequestRef, Timer};
+use crate::{Error, Message};
 
 /// How many turns tasks get between two lines, so that tasks that wake each
 /// other for ever cannot keep the node from its input.
@@ -341,9 +342,7 @@ impl<S: 'static> Node<S> {
             every,
         };
         if let Err(report) = panic::catch(|| (every.run)(tick)) {
-            self.core.log(Level::Error, || {
-                format!("`{}` at {} {report}", every.name, every.location)
-            });
+            self.core.log(Level::Error, || format!("{every} {report}"));
         }
     }
 
@@ -418,139 +417,8 @@ fn run_handler<S>(
         body,
     };
     if let Err(report) = panic::catch(|| (handler.run)(call)) {
-        let what = describe(handler);
+        let what = handler;
         core.log(Level::Error, || format!("{what} {report}"));
         core.answer_error(request, &Error::crash(format!("{what} panicked")));
-    }
-}
-
-fn describe<S>(handler: &Handler<S>) -> String {
-    format!("handler `{}` at {}", handler.name, handler.location)
-}
-
-/// A message on its way into its handler.
-pub struct Call<'a, S: 'static> {
-    core: &'a Rc<Core>,
-    context: &'a Context,
-    state: &'a Shared<S>,
-    handler: &'static Handler<S>,
-    request: RequestRef<'a>,
-    body: &'a Body<'a>,
-}
-
-impl<'a, S> Call<'a, S> {
-    /// Takes an `M` to a function that returns its reply.
-    pub fn reply<M, R>(self) -> Typed<'a, S, M, R>
-    where
-        M: Message<Reply = R> + DeserializeOwned,
-        R: Reply,
-    {
-        Typed {
-            call: self,
-            decode,
-            answer: |core, request, reply| core.answer::<M>(request, Ok(reply)),
-        }
-    }
-
-    /// Takes an `M` to a function that returns its reply or an error.
-    pub fn result<M, R, E>(self) -> Typed<'a, S, M, Result<R, E>>
-    where
-        M: Message<Reply = R> + DeserializeOwned,
-        R: Reply,
-        E: Failure,
-    {
-        Typed {
-            call: self,
-            decode,
-            answer: |core, request, result| core.answer::<M>(request, result.map_err(Into::into)),
-        }
-    }
-}
-
-/// A message on its way into a handler that takes it as an `M` and returns a
-/// `T`.
-///
-/// It carries what the bounds on the types are for, so that it needs none
-/// itself, and a type that lacks something is complained about once.
-pub struct Typed<'a, S: 'static, M, T> {
-    call: Call<'a, S>,
-    decode: fn(&Body<'_>) -> Result<M, Error>,
-    answer: fn(&Core, RequestRef<'_>, T),
-}
-
-impl<S, M, T: 'static> Typed<'_, S, M, T> {
-    /// Runs a handler.
-    pub fn sync(self, f: impl FnOnce(&mut S, &Context, M) -> T) {
-        let call = self.call;
-        match (self.decode)(call.body) {
-            Ok(message) => {
-                let output = call.state.with(|state| f(state, call.context, message));
-                (self.answer)(call.core, call.request, output);
-            }
-            Err(error) => call.core.answer_error(call.request, &error),
-        }
-    }
-
-    /// Runs a handler that may wait.
-    pub fn wait<F>(self, f: impl FnOnce(Shared<S>, Context, M) -> F)
-    where
-        F: Future<Output = T> + 'static,
-    {
-        let call = self.call;
-        let message = match (self.decode)(call.body) {
-            Ok(message) => message,
-            Err(error) => return call.core.answer_error(call.request, &error),
-        };
-        if call.core.waiting() >= MAX_WAITING {
-            let error = Error::temporarily_unavailable(format!(
-                "{MAX_WAITING} handlers are waiting already"
-            ));
-            return call.core.answer_error(call.request, &error);
-        }
-        let running = f(call.state.clone(), call.context.clone(), message);
-        let request = call.request.to_owned();
-        let core = call.core.clone();
-        let answer = {
-            let request = request.clone();
-            async move {
-                let output = running.await;
-                (self.answer)(&core, request.borrow(), output);
-            }
-        };
-        let what = describe(call.handler);
-        call.core.spawn(Task {
-            future: Box::pin(answer),
-            request: Some(request),
-            what,
-        });
-    }
-}
-
-/// A periodic function's turn.
-pub struct Tick<'a, S: 'static> {
-    core: &'a Rc<Core>,
-    context: &'a Context,
-    state: &'a Shared<S>,
-    every: &'static Every<S>,
-}
-
-impl<S> Tick<'_, S> {
-    /// Runs a function that does not wait.
-    pub fn sync(self, f: impl FnOnce(&mut S, &Context)) {
-        self.state.with(|state| f(state, self.context));
-    }
-
-    /// Runs a function that may wait.
-    pub fn wait<F>(self, f: impl FnOnce(Shared<S>, Context) -> F)
-    where
-        F: Future<Output = ()> + 'static,
-    {
-        let future = f(self.state.clone(), self.context.clone());
-        let what = format!("`{}` at {}", self.every.name, self.every.location);
-        self.core.spawn(Task {
-            future: Box::pin(future),
-            request: None,
-            what,
-        });
     }
 }

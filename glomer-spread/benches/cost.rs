@@ -1,9 +1,8 @@
 //! What spreading a value costs as the cluster and the load grow:
-//! `cargo bench -p glomer-runtime --bench spread`.
+//! `cargo bench -p glomer-spread`.
 //!
-//! It makes the table and the plot of the documentation of
-//! `glomer_runtime::spread`. Time is virtual and the seed is fixed, so that
-//! they are the same on every machine.
+//! It makes the table and the plot of the crate's documentation. Time is virtual
+//! and the seed is fixed, so that they are the same on every machine.
 
 #[path = "../tests/spread/cost.rs"]
 mod cost;
@@ -31,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             costs.push(cost);
         }
     }
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/spread");
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     std::fs::write(home.join("cost.md"), table(&costs)?)?;
     std::fs::write(home.join("cost.svg"), plot(&costs)?)?;
     println!("{}", table(&costs)?);
