@@ -17,9 +17,10 @@ pub use read::EdnError;
 
 /// An EDN value.
 ///
-/// Equality, order and hash are EDN's: maps and sets compare by content, not by the order of
-/// their entries, while that order is kept for printing. Unlike in Clojure, a list is never
-/// equal to a vector.
+/// Equality, order and hash are Clojure's: maps and sets compare by content, not by the order of
+/// their entries, while that order is kept for printing; an integer is equal to no float, however
+/// they are written, and 0.0 is equal to -0.0. Unlike in Clojure, a list is never equal to a
+/// vector, and NaN is equal to itself.
 #[derive(Clone, Debug, Default)]
 pub enum Edn {
     /// `nil`
@@ -113,6 +114,17 @@ impl Edn {
             Some(entry) => entry.1 = value,
             None => entries.push((Self::kw(key), value)),
         }
+    }
+
+    /// Takes the entry under the keyword `:key` or the string `"key"` out of a map.
+    pub fn remove(&mut self, key: &str) -> Option<Edn> {
+        let Self::Map(entries) = self else {
+            return None;
+        };
+        let at = entries.iter().position(
+            |(k, _)| matches!(k, Self::Keyword(name) | Self::String(name) if name == key),
+        )?;
+        Some(entries.remove(at).1)
     }
 
     /// The text of a keyword, symbol or string: what the three have in common, since a keyword
@@ -217,6 +229,11 @@ impl Edn {
     }
 }
 
+/// The number, and 0.0 for -0.0, which it equals.
+fn one_zero(value: f64) -> f64 {
+    value + 0.0
+}
+
 /// Orders two integers that are written in decimal.
 fn compare_digits(a: &str, b: &str) -> Ordering {
     match (a.strip_prefix('-'), b.strip_prefix('-')) {
@@ -241,7 +258,7 @@ impl Ord for Edn {
             (Self::BigInt(a), Self::BigInt(b)) => compare_digits(a, b),
             (Self::Int(a), Self::BigInt(b)) => compare_digits(&a.to_string(), b),
             (Self::BigInt(a), Self::Int(b)) => compare_digits(a, &b.to_string()),
-            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            (Self::Float(a), Self::Float(b)) => one_zero(*a).total_cmp(&one_zero(*b)),
             (Self::Char(a), Self::Char(b)) => a.cmp(b),
             (Self::String(a), Self::String(b))
             | (Self::Keyword(a), Self::Keyword(b))
@@ -276,7 +293,7 @@ impl Hash for Edn {
             Self::Nil => {}
             Self::Bool(value) => value.hash(state),
             Self::Int(value) => value.hash(state),
-            Self::Float(value) => value.to_bits().hash(state),
+            Self::Float(value) => one_zero(*value).to_bits().hash(state),
             Self::Char(c) => c.hash(state),
             Self::BigInt(text) | Self::String(text) | Self::Keyword(text) | Self::Symbol(text) => {
                 text.hash(state)

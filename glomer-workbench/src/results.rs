@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use hdrhistogram::Histogram;
 
-use crate::checker::{self, Availability, CheckOptions, Validity, Workload, merge_validity};
+use crate::checker::{
+    self, Availability, CheckOptions, Validity, WARNINGS, Workload, merge_validity,
+};
 use crate::cli::FAILURE;
 use crate::edn::Edn;
 use crate::history::OpType;
@@ -23,7 +25,15 @@ pub struct Expectations {
     pub check: CheckOptions,
     /// The seed, for the record.
     pub seed: u64,
+    /// Whether reads of old values may have gone unseen, since requests waited in turn behind
+    /// the latency between nodes.
+    pub stale_reads_may_hide: bool,
 }
+
+/// What the results say of a valid run in which reads of old values may have gone unseen.
+const STALE_READS_MAY_HIDE: &str = "in turn, as under Maelstrom: requests of clients waited \
+    behind the latency between nodes, and stale reads can hide behind that; --delivery on-time \
+    shows them";
 
 /// The results map: Maelstrom's keys in Maelstrom's order, then ours, then the verdict.
 pub fn results(run: &Run, expected: &Expectations) -> Edn {
@@ -44,8 +54,11 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
         ("lateness", lateness(&run.lateness)),
         ("seed", expected.seed.into()),
     ]);
-    if !run.warnings.is_empty() {
-        map.insert("warnings", run.warnings.clone().into());
+    let told = run.warnings.iter().map(|warning| warning.as_str().into());
+    let found = checked.get(WARNINGS).and_then(Edn::as_seq).unwrap_or(&[]);
+    let warnings: Vec<Edn> = told.chain(found.iter().cloned()).collect();
+    if !warnings.is_empty() {
+        map.insert(WARNINGS, Edn::Vector(warnings));
     }
     if let Some(problem) = &run.problem {
         map.insert("problem", problem.to_edn());
@@ -54,7 +67,11 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
             false => Validity::Unknown,
         });
     }
-    map.insert("valid?", merge_validity(verdicts).into());
+    let valid = merge_validity(verdicts);
+    if expected.stale_reads_may_hide && valid == Validity::True {
+        map.insert("delivery", STALE_READS_MAY_HIDE.into());
+    }
+    map.insert("valid?", valid.into());
     map
 }
 

@@ -126,7 +126,8 @@ impl Default for CheckOptions {
 /// The verdict of a workload's checker, as Maelstrom prints it under `:workload`.
 ///
 /// A history that the checker cannot make sense of (a read without a value, say) is
-/// `{:valid? :unknown, :error "…"}`.
+/// `{:valid? :unknown, :error "…"}`. What is not right and makes no difference to Maelstrom is
+/// told under `:warnings`, in sentences.
 pub fn check(workload: Workload, history: &History, options: &CheckOptions) -> Edn {
     let result = match workload {
         Workload::Echo => Ok(echo::check(history)),
@@ -147,22 +148,40 @@ pub fn check(workload: Workload, history: &History, options: &CheckOptions) -> E
     })
 }
 
+/// The key under which a map tells what is not right and decides nothing.
+pub(crate) const WARNINGS: &str = "warnings";
+
+/// Adds a warning to a checker's map, if there is one.
+fn warn(map: &mut Edn, warning: Option<String>) {
+    if let Some(warning) = warning {
+        let known = map.get(WARNINGS).and_then(Edn::as_seq).unwrap_or(&[]);
+        let all = known.iter().cloned().chain([warning.into()]);
+        map.insert(WARNINGS, Edn::vector(all));
+    }
+}
+
 /// All that a history determines of a test's results: the maps of [`exceptions`], [`stats`],
-/// [`availability`] and [`check`] by these names, and the verdict over all of them.
+/// [`availability`] and [`check`] by these names, the verdict over all of them, and the
+/// `:warnings` if there are any.
 pub fn results(
     workload: Workload,
     history: &History,
     expected: Option<Availability>,
     options: &CheckOptions,
 ) -> Edn {
+    let mut checked = check(workload, history, options);
+    let warnings = checked.remove(WARNINGS);
     let parts = [
         ("exceptions", exceptions(history)),
         ("stats", stats(history)),
         ("availability", availability(history, expected)),
-        ("workload", check(workload, history, options)),
+        ("workload", checked),
     ];
     let valid = merge_validity(parts.iter().map(|(_, part)| Validity::of(part)));
     let mut map = Edn::map(parts);
+    if let Some(warnings) = warnings {
+        map.insert(WARNINGS, warnings);
+    }
     map.insert("valid?", valid.into());
     map
 }

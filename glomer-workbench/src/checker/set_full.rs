@@ -10,7 +10,7 @@
 //! Jepsen means to reject reads that return an element more than once, but its test of the
 //! multiplicity is turned around and never fires. The verdict here is the one Maelstrom gives;
 //! `:duplicated` shows the elements that were returned several times, each with the most times
-//! any read returned it, where Maelstrom always prints an empty map.
+//! any read returned it, where Maelstrom always prints an empty map, and a warning tells of them.
 //!
 //! The time and memory this takes grow with the total size of the reads, not with elements times
 //! reads: what a read does *not* return is only looked at while it can still be the last such
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::edn::Edn;
 use crate::history::{History, Op, OpType};
 
-use super::Validity;
+use super::{Validity, warn};
 
 /// How many of the stalest elements the results show.
 const WORST_SHOWN: usize = 8;
@@ -63,7 +63,17 @@ pub(super) fn check(history: &History, add: &str) -> Result<Edn, String> {
     reads.sort_by_key(|read| std::cmp::Reverse(read.invocation.index));
     find_last_reads(&mut elements, &reads);
     elements.sort_by_key(|element| element.value);
-    Ok(results(&elements, &duplicated))
+    let mut map = results(&elements, &duplicated);
+    let first = duplicated.first_key_value();
+    let warning = first.map(|(element, times)| {
+        format!(
+            "reads returned {} elements more than once, such as {element}, {times} times in one \
+             read: a set has each of its elements once; Maelstrom does not mind",
+            duplicated.len()
+        )
+    });
+    warn(&mut map, warning);
+    Ok(map)
 }
 
 fn attempted<'a>(history: &'a History, add: &str) -> Vec<Element<'a>> {

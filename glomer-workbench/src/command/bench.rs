@@ -154,6 +154,7 @@ impl Load {
             availability: None,
             check: CheckOptions::default(),
             seed: 1,
+            stale_reads_may_hide: false,
         };
         let problem = run.problem.as_ref();
         let ending = Ending::of(problem, &results(run, &expected));

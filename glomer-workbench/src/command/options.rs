@@ -334,6 +334,15 @@ impl Options {
                 consistency_models: self.consistency_models.clone(),
             },
             seed,
+            stale_reads_may_hide: self.latency > 0
+                && self.delivery == Delivery::InTurn
+                && matches!(
+                    self.workload,
+                    Workload::LinKv
+                        | Workload::Kafka
+                        | Workload::TxnListAppend
+                        | Workload::TxnRwRegister
+                ),
         }
     }
 

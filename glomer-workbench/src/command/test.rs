@@ -116,6 +116,11 @@ fn one_run(
     keep(options, &dir, &nodes, seed, &run, &results)?;
     progress.clear();
 
+    // The first of them were told while the run went on.
+    let warnings = results.get("warnings").and_then(Edn::as_seq).unwrap_or(&[]);
+    for warning in warnings.iter().skip(run.warnings.len()) {
+        progress.insist(warning.name().unwrap_or_default());
+    }
     if let Some(problem) = &run.problem {
         progress.insist(&format!("\n{problem}"));
     }
@@ -137,6 +142,9 @@ fn one_run(
         "{} shows all of it; --seed {seed} repeats it",
         page.display()
     ));
+    if let Some(delivery) = results.get("delivery").and_then(Edn::name) {
+        progress.insist(&format!("Delivery was {delivery}."));
+    }
     Ok(ending)
 }
 

@@ -63,3 +63,28 @@ pub(crate) fn assert_has(map: &Edn, entries: &str) {
         assert_eq!(found, Some(value), "{key} in {}", map.pretty(100));
     }
 }
+
+/// A row of a checker's table: what clients were told, the function of Maelstrom, Jepsen, Elle or
+/// Knossos that the verdict follows from, the verdict, and the history.
+pub(crate) type Row<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// Asserts the verdict of each row.
+#[track_caller]
+pub(crate) fn assert_table(workload: Workload, rows: &[Row<'_>]) {
+    for (told, source, valid, lines) in rows {
+        let results = check(workload, lines);
+        let found = results.get("valid?");
+        let results = results.pretty(100);
+        assert_eq!(found, Some(&edn(valid)), "{told} ({source}): {results}");
+    }
+}
+
+/// The only warning of a checker's map.
+#[track_caller]
+pub(crate) fn warning(map: &Edn) -> String {
+    let warnings = map.get("warnings").and_then(Edn::as_seq);
+    match warnings {
+        Some([warning]) => warning.name().unwrap().to_owned(),
+        other => panic!("{other:?} is not one warning, in {}", map.pretty(100)),
+    }
+}

@@ -6,7 +6,7 @@
 use glomer_workbench::checker::{self, CheckOptions, ConsistencyModel, Workload};
 use glomer_workbench::edn::Edn;
 
-use crate::support::{assert_has, edn, history};
+use crate::support::{Row, assert_has, edn, history, warning};
 
 /// Checks the history and, beside it, two transactions that have to do with each other only:
 /// a history without any dependencies is not valid.
@@ -498,18 +498,43 @@ fn values_that_nobody_wrote_are_found_under_every_model() {
             1 ok txn [[:r 2 []] [:r 1 [1 99]]]
             ",
         );
-        register(
-            "",
-            model,
-            "(:unwritten-read)",
-            "
-            0 invoke txn [[:w 1 1]]
-            0 ok txn [[:w 1 1]]
-            1 invoke txn [[:r 1 nil]]
-            1 ok txn [[:r 1 99]]
-            ",
-        );
     }
+}
+
+#[test]
+fn registers_with_values_that_nobody_wrote_are_a_warning() {
+    let read = |value: &str| {
+        let lines = format!(
+            "
+            0 invoke txn [[:r 1 nil] [:w 1 1]]
+            0 ok txn [[:r 1 0] [:w 1 1]]
+            1 invoke txn [[:r 2 nil]]
+            1 ok txn [[:r 2 {value}]]
+            "
+        );
+        txn(Workload::TxnRwRegister, "strict-serializable", &lines)
+    };
+    let results = read("0");
+    assert_has(
+        &results,
+        "{:valid? true, :anomaly-types (), :anomalies nil}",
+    );
+    assert_eq!(
+        warning(&results),
+        "reads returned 0 for registers that nobody wrote (2 reads, the first in operation 1): \
+         answer null; Maelstrom does not mind"
+    );
+    let results = read("7");
+    assert_has(&results, "{:valid? true}");
+    assert_eq!(
+        warning(&results),
+        "reads returned what nobody wrote (2 reads, the first is [:r 1 0] in operation 1): a \
+         register that nobody wrote reads as null; Maelstrom does not mind"
+    );
+    assert_eq!(
+        read("nil").get("warnings").unwrap().as_seq().unwrap().len(),
+        1
+    );
 }
 
 #[test]
@@ -637,4 +662,261 @@ fn models_have_their_names_and_adyas() {
     for model in ConsistencyModel::all() {
         assert_eq!(model.name().parse(), Ok(model));
     }
+}
+
+/// A table of what a transaction can be answered, by the workloads' two checkers. Beside each
+/// history stand two transactions that give the graph an edge. The model rules out what is in
+/// the table, and none of the cycles that some of these histories have as well.
+#[test]
+fn the_verdict_over_answers_is_maelstroms() {
+    const IM: &str = "elle.txn/intermediate-write-indices";
+    const DIRTY: &str = "elle.list-append/dirty-update-cases";
+    const TYPES: &str = "elle.txn/assert-type-sanity";
+    const WR: &str = "elle.rw-register/wr-graph";
+    const INT: &str = "elle.list-append/op-int-case";
+    const REGISTER_INT: &str = "elle.rw-register/op-internal-case";
+    const UNIQUE: &str = "elle.list-append/verify-unique-appends";
+    let lists: &[Row<'_>] = &[
+        (
+            "ok: a write is missing from the answer, and the list ends with the one before it",
+            IM,
+            "false",
+            "0 invoke txn [[:append 1 1] [:append 1 2]]
+             0 ok txn [[:append 1 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]",
+        ),
+        (
+            "ok: the same within one transaction",
+            IM,
+            "false",
+            "0 invoke txn [[:append 1 1] [:r 1 nil] [:append 1 2]]
+             0 ok txn [[:append 1 1] [:r 1 [1]]]",
+        ),
+        (
+            "ok: the same, with the write in the answer",
+            IM,
+            "true",
+            "0 invoke txn [[:append 1 1] [:r 1 nil] [:append 1 2]]
+             0 ok txn [[:append 1 1] [:r 1 [1]] [:append 1 2]]",
+        ),
+        (
+            "ok: an empty answer to the only append to a key",
+            DIRTY,
+            ":unknown",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn []",
+        ),
+        (
+            "ok: empty answers to two appends to a key that is never read",
+            DIRTY,
+            "true",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn []
+             0 invoke txn [[:append 1 2]]
+             0 ok txn []",
+        ),
+        (
+            "ok: an element is read whose append was answered for another key",
+            DIRTY,
+            ":unknown",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn [[:append 2 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]",
+        ),
+        (
+            "ok: a read is missing from the answer",
+            DIRTY,
+            "true",
+            "0 invoke txn [[:append 1 1] [:r 1 nil]]
+             0 ok txn [[:append 1 1]]",
+        ),
+        (
+            "info: an append that may have happened is read",
+            DIRTY,
+            "true",
+            "0 invoke txn [[:append 1 1]]
+             0 info txn [[:append 1 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]",
+        ),
+        (
+            "no completion: the same",
+            DIRTY,
+            "true",
+            "0 invoke txn [[:append 1 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]",
+        ),
+        (
+            "ok: null, then a list, within one transaction",
+            INT,
+            "true",
+            "0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             1 invoke txn [[:append 1 1]]
+             1 ok txn [[:append 1 1]]
+             0 ok txn [[:r 1 nil] [:r 1 [1]]]",
+        ),
+        (
+            "ok: an empty list, then another, within one transaction",
+            INT,
+            "false",
+            "0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             1 invoke txn [[:append 1 1]]
+             1 ok txn [[:append 1 1]]
+             0 ok txn [[:r 1 []] [:r 1 [1]]]",
+        ),
+        (
+            "ok: an empty list, then null, within one transaction",
+            INT,
+            "false",
+            "0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             0 ok txn [[:r 1 []] [:r 1 nil]]",
+        ),
+        (
+            "ok: null, an append, and a list with more than that",
+            INT,
+            "false",
+            "0 invoke txn [[:r 1 nil] [:append 1 1] [:r 1 nil]]
+             1 invoke txn [[:append 1 2]]
+             1 ok txn [[:append 1 2]]
+             0 ok txn [[:r 1 nil] [:append 1 1] [:r 1 [2 1]]]",
+        ),
+        (
+            "invoke: an element is to be appended twice",
+            UNIQUE,
+            ":unknown",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn [[:append 1 1]]
+             0 invoke txn [[:append 1 1]]
+             0 ok txn [[:append 1 1]]",
+        ),
+    ];
+    let registers: &[Row<'_>] = &[
+        (
+            "ok: a write is missing from the answer, and the one before it is read",
+            IM,
+            "false",
+            "0 invoke txn [[:w 1 1] [:w 1 2]]
+             0 ok txn [[:w 1 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 1]]",
+        ),
+        (
+            "ok: empty answers",
+            WR,
+            "true",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn []
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn []",
+        ),
+        (
+            "ok: keys have become strings",
+            TYPES,
+            ":unknown",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn [[:w \"1\" 1]]",
+        ),
+        (
+            "ok: two transactions say that they wrote the same, and it is read",
+            WR,
+            ":unknown",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn [[:w 1 1]]
+             1 invoke txn [[:w 2 1]]
+             1 ok txn [[:w 1 1]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 1]]",
+        ),
+        (
+            "ok: the same, and nobody reads it",
+            WR,
+            "true",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn [[:w 1 1]]
+             1 invoke txn [[:w 2 1]]
+             1 ok txn [[:w 1 1]]",
+        ),
+        (
+            "ok: the same, and there is an anomaly elsewhere",
+            "elle.rw-register/g1a-cases",
+            "false",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn [[:w 1 1]]
+             1 invoke txn [[:w 2 1]]
+             1 ok txn [[:w 1 1]]
+             2 invoke txn [[:w 3 1]]
+             2 fail txn [[:w 3 1]]
+             1 invoke txn [[:r 3 nil]]
+             1 ok txn [[:r 3 1]]",
+        ),
+        (
+            "ok: null, then a value, within one transaction",
+            REGISTER_INT,
+            "true",
+            "0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             1 invoke txn [[:w 1 1]]
+             1 ok txn [[:w 1 1]]
+             0 ok txn [[:r 1 nil] [:r 1 1]]",
+        ),
+        (
+            "ok: a value, then null, within one transaction",
+            REGISTER_INT,
+            "false",
+            "1 invoke txn [[:w 1 1]]
+             1 ok txn [[:w 1 1]]
+             0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             0 ok txn [[:r 1 1] [:r 1 nil]]",
+        ),
+        (
+            "ok: another value than the one just written",
+            REGISTER_INT,
+            "false",
+            "0 invoke txn [[:w 1 1] [:r 1 nil]]
+             0 ok txn [[:w 1 1] [:r 1 2]]",
+        ),
+        (
+            "ok: a wide number is not its neighbour",
+            REGISTER_INT,
+            "false",
+            "0 invoke txn [[:r 1 nil] [:r 1 nil]]
+             0 ok txn [[:r 1 1267650600228229401496703205377] [:r 1 1267650600228229401496703205379]]",
+        ),
+    ];
+    for (workload, rows) in [
+        (Workload::TxnListAppend, lists),
+        (Workload::TxnRwRegister, registers),
+    ] {
+        for (told, source, valid, lines) in rows {
+            let results = txn(workload, "read-atomic", lines);
+            let found = results.get("valid?").cloned();
+            let results = results.pretty(100);
+            assert_eq!(found, Some(edn(valid)), "{told} ({source}): {results}");
+        }
+    }
+}
+
+#[test]
+fn answers_that_are_not_what_was_asked_are_a_warning() {
+    let results = txn(
+        Workload::TxnRwRegister,
+        "strict-serializable",
+        "
+        0 invoke txn [[:w 1 1] [:r 2 nil]]
+        0 ok txn [[:w 1 1]]
+        0 invoke txn [[:w 1 2]]
+        0 ok txn [[:w 1 3]]
+        0 invoke txn [[:r 3 nil]]
+        0 ok txn [[:r 3 nil]]
+        ",
+    );
+    assert_has(&results, "{:valid? true}");
+    assert_eq!(
+        warning(&results),
+        "2 transactions were answered with other operations than they asked for, the first in \
+         operation 1, [[:w 1 1] [:r 2 nil]] with [[:w 1 1]]: an answer repeats what was asked, \
+         with what was read"
+    );
 }

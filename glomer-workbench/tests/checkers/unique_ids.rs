@@ -2,7 +2,7 @@
 
 use glomer_workbench::checker::Workload;
 
-use crate::support::{assert_has, check};
+use crate::support::{assert_has, assert_table, check};
 
 #[test]
 fn distinct_ids_of_any_type_are_valid() {
@@ -92,5 +92,89 @@ fn without_ids_there_is_nothing_to_say_against() {
     assert_has(
         &results,
         "{:valid? true, :attempted-count 1, :acknowledged-count 0, :range [nil nil]}",
+    );
+}
+
+/// A table of what makes two ids one, as Clojure's `=` and `hash` have it.
+#[test]
+fn the_verdict_is_maelstroms() {
+    const SOURCE: &str = "jepsen.checker/unique-ids";
+    const EXCEPTION: &str = "jepsen.checker/unique-ids stops over ids it cannot compare";
+    let ids = |ids: &[&str]| {
+        let lines = ids
+            .iter()
+            .map(|id| format!("0 invoke generate\n0 ok generate {id}\n"));
+        lines.collect::<String>()
+    };
+    // Of 105 bits, equal as floating-point numbers.
+    let (wide, next) = (
+        "31691265005705735037417580545",
+        "31691265005705735037417580546",
+    );
+    assert_table(
+        Workload::UniqueIds,
+        &[
+            ("no id", SOURCE, "true", ""),
+            ("ok: different ids", SOURCE, "true", &ids(&["1", "2", "-1"])),
+            ("ok: an id twice", SOURCE, "false", &ids(&["1", "2", "1"])),
+            (
+                "ok: different wide numbers",
+                SOURCE,
+                "true",
+                &ids(&[wide, next]),
+            ),
+            (
+                "ok: a wide number twice",
+                SOURCE,
+                "false",
+                &ids(&[wide, wide]),
+            ),
+            (
+                "ok: an integer and a float",
+                SOURCE,
+                "true",
+                &ids(&["1", "1.0"]),
+            ),
+            (
+                "ok: a float written in two ways",
+                SOURCE,
+                "false",
+                &ids(&["1.10", "1.1"]),
+            ),
+            ("ok: both zeros", SOURCE, "false", &ids(&["0.0", "-0.0"])),
+            (
+                "ok: neighbouring floats",
+                SOURCE,
+                "true",
+                &ids(&["0.3", "0.30000000000000004"]),
+            ),
+            ("ok: null once", SOURCE, "true", &ids(&["nil"])),
+            ("ok: null twice", SOURCE, "false", &ids(&["nil", "nil"])),
+            (
+                "ok: a number and its text",
+                EXCEPTION,
+                "true",
+                &ids(&["7", "\"7\""]),
+            ),
+            (
+                "ok: equal lists",
+                SOURCE,
+                "false",
+                &ids(&["[1 2]", "[1 2]"]),
+            ),
+            (
+                "ok: equal maps",
+                EXCEPTION,
+                "false",
+                &ids(&["{\"a\" 1, \"b\" 2}", "{\"b\" 2, \"a\" 1}"]),
+            ),
+            (
+                "fail and info: whatever they hold",
+                SOURCE,
+                "true",
+                "0 invoke generate\n0 ok generate 7\n0 invoke generate\n0 fail generate 7
+                 0 invoke generate\n0 info generate 7",
+            ),
+        ],
     );
 }

@@ -6,7 +6,7 @@ use crate::edn::Edn;
 
 use super::facts::Facts;
 use super::log::Log;
-use super::transaction::{Event, Id, Names, ok_transactions, transactions};
+use super::transaction::{Event, Id, Message, Names, ok_transactions, transactions};
 
 /// How many unseen messages of each key the results show.
 const UNSEEN_SHOWN: usize = 32;
@@ -147,6 +147,9 @@ pub(super) fn lost(
 }
 
 /// Acknowledged messages that no poll had returned by the end, if there are any.
+///
+/// Jepsen also counts what the last transaction polled of a key that no other had to do with, of
+/// those that ended well: its `merge` keeps such a key whole until the next one.
 pub(super) fn unseen(events: &[Event<'_>], names: &Names<'_>) -> Option<Edn> {
     let mut sent: BTreeMap<&Edn, BTreeSet<&Edn>> = BTreeMap::new();
     let mut polled: HashSet<(Id, Id)> = HashSet::new();
@@ -156,8 +159,13 @@ pub(super) fn unseen(events: &[Event<'_>], names: &Names<'_>) -> Option<Edn> {
         }
     }
     let mut time = 0;
+    let mut touched: HashSet<Id> = HashSet::new();
+    let mut first_polled: Vec<&(Id, Vec<Message>)> = Vec::new();
     for (event, transaction) in ok_transactions(events) {
         time = event.op.time;
+        touched.extend(transaction.sends.iter().map(|(key, _)| *key));
+        first_polled = transaction.polls.iter().collect();
+        first_polled.retain(|(key, _)| touched.insert(*key));
         for (key, messages) in &transaction.sends {
             for message in messages {
                 if !polled.contains(&(*key, message.value)) {
@@ -165,6 +173,12 @@ pub(super) fn unseen(events: &[Event<'_>], names: &Names<'_>) -> Option<Edn> {
                     unseen.insert(names.value(message.value));
                 }
             }
+        }
+    }
+    for (key, messages) in first_polled {
+        for message in messages {
+            let unseen = sent.entry(names.value(*key)).or_default();
+            unseen.insert(names.value(message.value));
         }
     }
     if sent.is_empty() {

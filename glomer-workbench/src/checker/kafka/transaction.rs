@@ -137,7 +137,11 @@ fn transaction<'a>(value: &'a Edn, names: &mut Names<'a>) -> Option<Transaction>
             [function, polled] if function.name() == Some("poll") => {
                 for (key, messages) in polled.as_map()? {
                     let polled = entry(&mut transaction.polls, names.id(key));
-                    for message in messages.as_seq()? {
+                    let messages = match messages {
+                        Edn::Nil => &[],
+                        messages => messages.as_seq()?,
+                    };
+                    for message in messages {
                         polled.push(pair(message, names)?);
                     }
                 }
