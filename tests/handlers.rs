@@ -154,7 +154,6 @@ mod parameters {
     }
 
     #[handler("many", reply = "sum")]
-    #[allow(clippy::too_many_arguments)]
     fn many(
         _: &State,
         a: u8,
@@ -176,7 +175,6 @@ mod parameters {
 
     // Names that the expansion might use itself.
     #[handler("names", reply = "sum")]
-    #[allow(clippy::too_many_arguments)]
     fn names(
         it: &State,
         state: u8,
@@ -691,6 +689,97 @@ mod places {
         #[every("1s")]
         #[cfg(not(test))]
         fn nor_then(_: &State, cx: &Context) -> NoSuchType {}
+    }
+
+    /// What the compiler and clippy would say of such functions if they were not handlers.
+    mod lints {
+        #![deny(deprecated, clippy::needless_pass_by_value, clippy::ptr_arg)]
+        use super::*;
+
+        #[deprecated]
+        #[handler("sorted", reply = "sorted")]
+        pub(super) fn sorted(words: &mut Vec<String>, prefix: String) -> Vec<String> {
+            let mut sorted = words.clone();
+            sorted.retain(|word| word.starts_with(&prefix));
+            sorted.sort();
+            sorted
+        }
+
+        #[every("1s")]
+        #[deprecated(note = "gone soon")]
+        fn tidy(words: &mut Vec<String>) {
+            words.dedup();
+        }
+    }
+
+    #[test]
+    fn lints_do_not_complain_of_what_a_handler_has_to_be() {
+        let mut node = Running::<Vec<String>>::start();
+        let answer = node.call("sorted", json!({"prefix": "a"}));
+        assert_eq!(answer, json!({"sorted": []}));
+    }
+
+    /// The runtime under another name, as a renamed dependency or a facade has it.
+    mod facade {
+        pub(super) use glomer_runtime as framework;
+    }
+
+    mod renamed {
+        use super::*;
+
+        #[derive(Default)]
+        pub(super) struct State(u64);
+
+        #[handler("add", reply = "sum", crate = facade::framework)]
+        fn add(sum: &mut State, #[serde(default)] by: u64) -> u64 {
+            sum.0 += by;
+            sum.0
+        }
+
+        #[handler("sum", crate = super::facade::framework)]
+        fn sum(sum: &State) -> BTreeMap<String, u64> {
+            BTreeMap::from([("sum".to_owned(), sum.0)])
+        }
+
+        #[every("1s", crate = facade::framework)]
+        fn double(sum: &mut State) {
+            sum.0 *= 2;
+        }
+    }
+
+    #[test]
+    fn the_runtime_can_have_another_name() {
+        let mut node = Running::<renamed::State>::start();
+        assert_eq!(node.call("add", json!({"by": 5})), json!({"sum": 5}));
+        assert_eq!(node.call("add", json!({})), json!({"sum": 5}));
+        node.wait_until(Duration::from_secs(1));
+        assert_eq!(node.call("sum", json!({})), json!({"sum": 10}));
+    }
+
+    /// A hook beside the type that its message would be named like.
+    mod hook {
+        use super::*;
+        use glomer_runtime::Init;
+
+        #[derive(Default)]
+        pub(super) struct State(Vec<String>);
+
+        #[handler("init")]
+        fn init(state: &mut State, Body(init): Body<Init>) {
+            state.0 = init.node_ids;
+        }
+
+        #[handler("names", reply = "names")]
+        fn names(state: &State) -> Vec<String> {
+            state.0.clone()
+        }
+    }
+
+    #[test]
+    fn init_has_no_message_of_its_own() {
+        let mut node = Running::<hook::State>::start();
+        let expected = json!({"names": ["n1", "n2"]});
+        assert_eq!(node.call("names", json!({})), expected);
     }
 
     #[test]

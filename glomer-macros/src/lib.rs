@@ -42,6 +42,7 @@ use proc_macro::TokenStream;
 /// | `#[handler("read")]` | the function answers messages with `"type": "read"` |
 /// | `reply = "value"` | the answer carries what the function returns as its field `value` |
 /// | `message = Rumor` | the message struct is called `Rumor` |
+/// | `crate = glomer` | the runtime is found by this path, instead of `::glomer_runtime`: under the name of a renamed dependency, or in a crate that passes it on |
 ///
 /// # Parameters
 ///
@@ -49,7 +50,8 @@ use proc_macro::TokenStream;
 ///
 /// - `&S` or `&mut S`, which comes first, is the state of the node. It also says which node the
 ///   handler belongs to: the one whose state is `S`. A handler without it belongs to the node whose
-///   state is `()`.
+///   state is `()`; one that a node with another state has forgotten it in is told of when the node
+///   starts.
 /// - `&Context` is what the handler may do: send, call, look around.
 /// - Every other parameter is a field of the body, named like the parameter. Its type implements
 ///   serde's `Deserialize` and `Serialize`, `Clone` and `Debug`, and is owned: `String` rather than
@@ -169,6 +171,8 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
+/// Where a type of your own has that name already, `message = …` gives another.
+///
 /// The struct of a handler with `Body<T>` has the body as its only field, `Count(query)`, and is
 /// generic, so that anything that serializes like a `T` can be sent in its place.
 ///
@@ -193,6 +197,13 @@ use proc_macro::TokenStream;
 /// # init(&mut place, &Context::mock("n1", ["n0", "n1"]));
 /// # assert_eq!(place, 1);
 /// ```
+///
+/// Nodes do not send `init`, so there is no struct for it unless `message = …` asks for one.
+///
+/// # In a library
+///
+/// Handlers are found by the linker, and a library crate that nothing uses is not linked. If the
+/// handlers are all that a program takes from one, say so in the program: `use the_library as _;`.
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expansion::handler(arguments.into(), item.into()).into()
@@ -202,7 +213,9 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It first runs one period after `init`. The period is a whole number of `us`, `ms` or `s`. The
 /// parameters are the state, which says which node the function belongs to, and the context; it
-/// returns nothing.
+/// returns nothing. As with [`handler`](macro@handler), `crate = glomer` says by which path the
+/// runtime is found, and a library crate with nothing but such functions is linked for
+/// `use the_library as _;`.
 ///
 /// ```
 /// use glomer_runtime::prelude::*;

@@ -91,13 +91,13 @@ pub mod prelude {
 /// What the attributes expand to; not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::__not_a_map as not_a_map;
     pub use crate::body::{
         Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, Reply, SendField, Shape,
         UnknownShape,
     };
-    pub use crate::handler::{Call, Every, Handler, Location, Tick};
+    pub use crate::handler::{AnyType, Call, Every, Handler, Location, Tick, Type};
     pub use crate::node::Registration;
+    pub use crate::{__as_reply as as_reply, __as_state as as_state, __not_a_map as not_a_map};
     pub use inventory::submit;
     pub use serde::{self, Deserialize, Deserializer, Serialize, Serializer};
     pub use std::option::Option::{self, Some};

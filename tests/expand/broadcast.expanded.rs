@@ -1,4 +1,5 @@
 /// Takes a value and passes it on.
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 fn broadcast(state: &mut State, cx: &Context, message: u64) {
     if state.messages.insert(message) {
         for peer in cx.peers() {
@@ -46,5 +47,7 @@ const _: () = {
                 .map(|(message,)| Broadcast { message })
         }
     }
-    __private::submit!(__private::Registration::handler(HANDLER));
+    __private::submit!(
+        __private::Registration::handler(HANDLER).check(__private::as_state!(State))
+    );
 };

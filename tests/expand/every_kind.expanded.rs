@@ -1,4 +1,5 @@
 /// Reads a page of values.
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 pub fn read(
     state: &State,
     limit: Option<usize>,
@@ -40,10 +41,13 @@ const _: () = {
                 .sync(|state, _, message| read(state, message.limit, message.from))
         },
     };
-    __private::submit!(__private::Registration::handler(HANDLER));
+    __private::submit!(
+        __private::Registration::handler(HANDLER).check(__private::as_state!(State))
+    );
 };
 
 #[cfg(feature = "search")]
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 pub(crate) async fn search(
     state: &Shared<State>,
     cx: &Context,
@@ -96,11 +100,13 @@ const _: () = {
         }
     }
     __private::submit!(
-        __private::Registration::handler(HANDLER).check_reply(__private::not_a_map!(<
-        io::Result < Found > as __private::Outcome > ::Reply))
+        __private::Registration::handler(HANDLER).check(__private::as_state!(State))
+        .check_reply(__private::not_a_map!(< io::Result < Found > as __private::Outcome >
+        ::Reply))
     );
 };
 
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 fn topology(
     _: &State,
     #[allow(unused_variables)]
@@ -146,9 +152,12 @@ const _: () = {
                 .map(|(topology,)| Topology { topology })
         }
     }
-    __private::submit!(__private::Registration::handler(HANDLER));
+    __private::submit!(
+        __private::Registration::handler(HANDLER).check(__private::as_state!(State))
+    );
 };
 
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 async fn gossip(state: &Shared<State>, cx: &Context) {
     state.with(|state| state.spread(cx));
 }
@@ -161,9 +170,12 @@ const _: () = {
         period: __private::Duration::from_micros(1500),
         run: |call| call.wait(|state, cx| async move { gossip(&state, &cx).await }),
     };
-    __private::submit!(__private::Registration::every(EVERY));
+    __private::submit!(
+        __private::Registration::every(EVERY).check(__private::as_state!(State))
+    );
 };
 
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 fn tidy(state: &mut State) {
     state.tidy();
 }
@@ -176,5 +188,7 @@ const _: () = {
         period: __private::Duration::from_secs(2),
         run: |call| call.sync(|state, _| tidy(state)),
     };
-    __private::submit!(__private::Registration::every(EVERY));
+    __private::submit!(
+        __private::Registration::every(EVERY).check(__private::as_state!(State))
+    );
 };

@@ -1,3 +1,4 @@
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 unsafe fn broadcast(#[allow(unused_variables)] message: &str, state: &mut State) -> u64 {
     0
 }
@@ -48,6 +49,7 @@ fn pair((a, b): (u64, u64)) {}
     "a parameter is named like the field in the message: write that name, and take the value apart inside the function"
 }
 
+#[allow(clippy::needless_pass_by_value, clippy::ptr_arg, clippy::too_many_arguments)]
 fn gossip(state: &mut State) {}
 
 ::core::compile_error! {

@@ -22,25 +22,37 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
     let Some(message) = &handler.message else {
         return TokenStream::new();
     };
-    let gates = &handler.callee.gates;
-    let message_struct = message_struct(&handler.wire_type, message);
+    let Callee { gates, allow, .. } = &handler.callee;
+    let runtime = &handler.runtime;
+    let message_struct = message_struct(handler, message);
+    let (public, hidden) = if message.is_hidden {
+        (None, Some(message_struct))
+    } else {
+        (Some(quote!(#(#gates)* #message_struct)), None)
+    };
     let message_impl = message_impl(handler, message);
     let serde_impls = serde_impls(message);
     let (handler_const, submit) = if register {
-        let check = reply_check(handler);
+        let checks = [
+            state_check(&handler.callee),
+            alias_check(&handler.output),
+            shape_check(handler),
+        ];
+        let checks = checks.iter().flatten();
         (
             handler_const(handler, message),
-            quote!(__private::submit!(__private::Registration::handler(HANDLER) #check);),
+            quote!(__private::submit!(__private::Registration::handler(HANDLER) #(#checks)*);),
         )
     } else {
         (TokenStream::new(), TokenStream::new())
     };
     quote! {
+        #public
         #(#gates)*
-        #message_struct
-        #(#gates)*
+        #allow
         const _: () = {
-            use ::glomer_runtime::__private;
+            use #runtime::__private;
+            #hidden
             #message_impl
             #handler_const
             #serde_impls
@@ -49,9 +61,23 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
     }
 }
 
-/// Has the node check at its start what the syntax does not tell: that a reply without a field of
+/// Has the compiler check that a state is no type of the runtime's own under another name.
+fn state_check(callee: &Callee) -> Option<TokenStream> {
+    let ty = callee.state.as_ref()?;
+    Some(quote!(.check(__private::as_state!(#ty))))
+}
+
+/// Has the compiler check that a reply is no `Result` under another name.
+fn alias_check(output: &Output) -> Option<TokenStream> {
+    match output {
+        Output::Value(ty @ Type::Path(_)) => Some(quote!(.check(__private::as_reply!(#ty)))),
+        _ => None,
+    }
+}
+
+/// Has the node check at its start what the compiler cannot tell: that a reply without a field of
 /// its own is a map.
-fn reply_check(handler: &Handler) -> Option<TokenStream> {
+fn shape_check(handler: &Handler) -> Option<TokenStream> {
     let reply = match &handler.output {
         Output::Value(ty) | Output::Result(ty, _) if types::is_unit(ty) => return None,
         Output::Value(ty) | Output::Result(ty, _) => quote!(#ty),
@@ -63,25 +89,37 @@ fn reply_check(handler: &Handler) -> Option<TokenStream> {
 
 /// The items beside a periodic function.
 pub(crate) fn every(every: &Every) -> TokenStream {
+    let Every { runtime, .. } = every;
     let Callee {
-        gates, state, name, ..
+        gates, allow, name, ..
     } = &every.callee;
+    let state = state_type(&every.callee);
     let name = name.unraw().to_string();
     let period = period(every.period);
     let (method, call) = call(&every.callee);
     let [tick, state_local, context_local] = locals(&every.callee);
+    let check = state_check(&every.callee);
     quote! {
         #(#gates)*
+        #allow
         const _: () = {
-            use ::glomer_runtime::__private;
+            use #runtime::__private;
             const EVERY: &__private::Every<#state> = &__private::Every {
                 name: #name,
                 location: __private::Location::here(),
                 period: #period,
                 run: |#tick| #tick.#method(|#state_local, #context_local| #call),
             };
-            __private::submit!(__private::Registration::every(EVERY));
+            __private::submit!(__private::Registration::every(EVERY) #check);
         };
+    }
+}
+
+/// The type of the node's state: `()` for a function that does not take it.
+fn state_type(callee: &Callee) -> TokenStream {
+    match &callee.state {
+        Some(ty) => quote!(#ty),
+        None => quote!(()),
     }
 }
 
@@ -97,7 +135,10 @@ fn period(period: Duration) -> TokenStream {
     quote!(__private::Duration::#unit(#count))
 }
 
-fn message_struct(wire_type: &str, message: &Message) -> TokenStream {
+fn message_struct(handler: &Handler, message: &Message) -> TokenStream {
+    let Handler {
+        runtime, wire_type, ..
+    } = handler;
     let Message {
         name, vis, body, ..
     } = message;
@@ -106,17 +147,19 @@ fn message_struct(wire_type: &str, message: &Message) -> TokenStream {
     });
     match body {
         Body::Fields(fields) => {
-            let derives = match uses_derives(fields) {
-                true => quote! {
+            let derives = if uses_derives(fields) {
+                let path = types::show(quote!(#runtime::__private::serde));
+                quote! {
                     #[derive(
                         Clone,
                         Debug,
-                        ::glomer_runtime::__private::serde::Serialize,
-                        ::glomer_runtime::__private::serde::Deserialize
+                        #runtime::__private::serde::Serialize,
+                        #runtime::__private::serde::Deserialize
                     )]
-                    #[serde(crate = "::glomer_runtime::__private::serde")]
-                },
-                false => quote!(#[derive(Clone, Debug)]),
+                    #[serde(crate = #path)]
+                }
+            } else {
+                quote!(#[derive(Clone, Debug)])
             };
             let fields = fields.iter().map(|field| {
                 let Field {
@@ -184,7 +227,7 @@ fn handler_const(handler: &Handler, message: &Message) -> TokenStream {
     let Handler {
         callee, wire_type, ..
     } = handler;
-    let state = &callee.state;
+    let state = state_type(callee);
     let name = callee.name.unraw().to_string();
     let message_name = &message.name;
     let message_type = match &message.body {

@@ -36,9 +36,11 @@ pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
         let output = output::read(&function.sig.output, &options, errors);
         let name = options::message_name(&options, function, errors);
         let handler = model::Handler {
+            runtime: options.runtime,
             message: name
                 .zip(parameters.body)
                 .map(|(name, body)| model::Message {
+                    is_hidden: name == options::HIDDEN,
                     name,
                     docs: function.attributes("doc"),
                     vis: function.vis.clone(),
@@ -56,11 +58,15 @@ pub(crate) fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream 
 /// Expands `#[every(arguments)] item`.
 pub(crate) fn every(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expand(Attribute::Every, item, |function, errors| {
-        let period = options::every(arguments, errors);
+        let (period, runtime) = options::every(arguments, errors);
         let callee = parameters::read(Attribute::Every, function, errors).callee;
         output::refuse(&function.sig.output, errors);
         match period {
-            Some(period) if errors.is_empty() => expand::every(&model::Every { callee, period }),
+            Some(period) if errors.is_empty() => expand::every(&model::Every {
+                runtime,
+                callee,
+                period,
+            }),
             _ => TokenStream::new(),
         }
     })

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use syn::{Attribute, Type, Visibility};
 
 /// What `#[handler]` stands on.
 pub(crate) struct Handler {
+    /// The path of the runtime.
+    pub(crate) runtime: TokenStream,
     pub(crate) callee: Callee,
     /// The `type` of the messages that it answers.
     pub(crate) wire_type: String,
@@ -19,6 +21,8 @@ pub(crate) struct Handler {
 
 /// What `#[every]` stands on.
 pub(crate) struct Every {
+    /// The path of the runtime.
+    pub(crate) runtime: TokenStream,
     pub(crate) callee: Callee,
     pub(crate) period: Duration,
 }
@@ -28,9 +32,11 @@ pub(crate) struct Callee {
     pub(crate) name: Ident,
     /// `#[cfg]`s, which every generated item needs too.
     pub(crate) gates: Vec<Attribute>,
+    /// `#[allow(deprecated)]` for a function that is: the runtime calls it all the same.
+    pub(crate) allow: Option<Attribute>,
     pub(crate) is_async: bool,
-    /// The type of the node's state: `()` for a function that does not take it.
-    pub(crate) state: Type,
+    /// The type of the node's state, if the function takes it.
+    pub(crate) state: Option<Type>,
     /// In the user's order.
     pub(crate) parameters: Vec<Parameter>,
 }
@@ -48,6 +54,8 @@ pub(crate) enum Parameter {
 /// The message struct to generate.
 pub(crate) struct Message {
     pub(crate) name: Ident,
+    /// Whether it is there for the runtime alone: that of `init`, which nodes do not send.
+    pub(crate) is_hidden: bool,
     pub(crate) docs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) body: Body,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{FnArg, LitStr, ReturnType};
+use syn::{FnArg, LitStr, Path, ReturnType};
 
 use super::duration;
 use super::errors::Errors;
@@ -19,9 +19,15 @@ const TAKEN: [&str; 10] = [
     "Body", "Box", "Context", "Error", "Message", "Option", "Result", "Shared", "String", "Vec",
 ];
 
+/// The message struct of an `init` hook.
+///
+/// Nodes do not send `init`, so nobody needs the struct, and `glomer_runtime::Init` keeps its name.
+pub(crate) const HIDDEN: &str = "__Init";
+
 /// What stands in `#[handler(…)]`.
 pub(crate) struct Options {
     pub(crate) wire_type: String,
+    pub(crate) runtime: TokenStream,
     pub(crate) reply: Option<LitStr>,
     message: Option<Ident>,
 }
@@ -33,6 +39,7 @@ pub(crate) fn handler(arguments: TokenStream, function: &Ident, errors: &mut Err
     let wire_type = wire_type(&arguments, &example, errors);
     let mut options = Options {
         wire_type: wire_type.unwrap_or_else(|| example.to_string()),
+        runtime: quote!(::glomer_runtime),
         reply: None,
         message: None,
     };
@@ -44,12 +51,14 @@ pub(crate) fn handler(arguments: TokenStream, function: &Ident, errors: &mut Err
             options.reply = reply_field(&name, &value, errors);
         } else if name == "message" {
             options.message = message_option(&name, &value, errors);
+        } else if name == "crate" {
+            options.runtime = runtime(&name, value, errors);
         } else {
             errors.at(
                 &name,
                 format!(
-                    "`#[handler]` has no option `{name}`: its options are `reply = \"field\"` and \
-                     `message = Name`"
+                    "`#[handler]` has no option `{name}`: its options are `reply = \"field\"`, \
+                     `message = Name` and `crate = path::of::glomer_runtime`"
                 ),
             );
         }
@@ -58,15 +67,30 @@ pub(crate) fn handler(arguments: TokenStream, function: &Ident, errors: &mut Err
     options
 }
 
-/// Reads the arguments of `#[every]`.
-pub(crate) fn every(arguments: TokenStream, errors: &mut Errors) -> Option<Duration> {
-    let arguments = Arguments::split(arguments);
-    for (name, _) in &arguments.named {
-        errors.at(
-            name,
-            format!("`#[every]` has no option `{name}`: it takes a period and nothing else"),
-        );
+/// Reads the arguments of `#[every]`: the period, and the path of the runtime.
+pub(crate) fn every(
+    arguments: TokenStream,
+    errors: &mut Errors,
+) -> (Option<Duration>, TokenStream) {
+    let mut arguments = Arguments::split(arguments);
+    let mut path = quote!(::glomer_runtime);
+    for (name, value) in std::mem::take(&mut arguments.named) {
+        if name == "crate" {
+            path = runtime(&name, value, errors);
+        } else {
+            errors.at(
+                &name,
+                format!(
+                    "`#[every]` has no option `{name}`: it takes a period and, if need be, \
+                     `crate = path::of::glomer_runtime`"
+                ),
+            );
+        }
     }
+    (period(&arguments, errors), path)
+}
+
+fn period(arguments: &Arguments, errors: &mut Errors) -> Option<Duration> {
     let Some((first, more)) = arguments.positional.split_first() else {
         errors.at_span(
             Span::call_site(),
@@ -177,6 +201,23 @@ fn message_option(name: &Ident, value: &TokenStream, errors: &mut Errors) -> Opt
     ident
 }
 
+/// The path by which the runtime is found: `crate = glomer`.
+fn runtime(name: &Ident, value: TokenStream, errors: &mut Errors) -> TokenStream {
+    if syn::parse2::<Path>(value.clone()).is_ok() {
+        return value;
+    }
+    let place = if value.is_empty() {
+        name.into_token_stream()
+    } else {
+        value
+    };
+    errors.at(
+        place,
+        "this is the path by which `glomer_runtime` is known here: write `crate = glomer`",
+    );
+    quote!(::glomer_runtime)
+}
+
 /// The name of the message struct: that of the function in CamelCase, unless told otherwise.
 pub(crate) fn message_name(
     options: &Options,
@@ -185,6 +226,9 @@ pub(crate) fn message_name(
 ) -> Option<Ident> {
     let (name, place) = match &options.message {
         Some(message) => (message.to_string(), message),
+        None if options.wire_type == "init" => {
+            return Some(Ident::new(HIDDEN, Span::call_site()));
+        }
         None => {
             let function = &function.sig.ident;
             (camel_case(&function.unraw().to_string()), function)

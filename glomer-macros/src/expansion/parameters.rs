@@ -2,7 +2,8 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
-use syn::{FnArg, Pat, PatType, Type};
+use syn::punctuated::Punctuated;
+use syn::{FnArg, Meta, Pat, PatType, Token, Type};
 
 use super::Attribute;
 use super::errors::Errors;
@@ -49,12 +50,22 @@ pub(crate) fn read(
             FnArg::Typed(parameter) => reader.parameter(parameter),
         }
     }
+    if !reader.fields.is_empty() || reader.state.is_some() {
+        // The advice of these lints would not compile.
+        function.attrs.push(syn::parse_quote!(#[allow(
+            clippy::needless_pass_by_value,
+            clippy::ptr_arg,
+            clippy::too_many_arguments
+        )]));
+    }
+    let is_deprecated = !function.attributes("deprecated").is_empty();
     Parameters {
         callee: Callee {
             name: function.sig.ident.clone(),
             gates: function.attributes("cfg"),
+            allow: is_deprecated.then(|| syn::parse_quote!(#[allow(deprecated)])),
             is_async: reader.is_async,
-            state: reader.state.unwrap_or_else(|| syn::parse_quote!(())),
+            state: reader.state,
             parameters: reader.parameters,
         },
         body: match reader.whole {
@@ -102,6 +113,17 @@ impl Reader<'_> {
             && !self.is_borrowed_field(ty, lent)
         {
             self.state(parameter, lent);
+        } else if self.parameters.is_empty() && is_state_by_value(parameter) {
+            let message = if self.is_async {
+                "the runtime lends the state: take `&Shared<State>`; a field of the message that is \
+                 called so takes a type with a path, `state: self::State`"
+            } else {
+                "the runtime lends the state: take `&State` or `&mut State`; a field of the \
+                 message that is called so takes a type with a path, `state: self::State`"
+            };
+            self.errors.at(ty, message);
+            self.state = Some(ty.clone());
+            self.parameters.push(Parameter::State);
         } else if self.attribute == Attribute::Every {
             self.errors.at(
                 &*parameter,
@@ -132,7 +154,17 @@ impl Reader<'_> {
             if path.is_ident("doc") {
                 docs.push(attribute);
             } else if path.is_ident("serde") {
-                serde.push(attribute);
+                match unknown_to_serde(&attribute) {
+                    Some(unknown) => self.errors.at(
+                        &unknown,
+                        format!(
+                            "serde has no field attribute `{}`: those for a parameter are {}",
+                            show(&unknown),
+                            SERDE.map(|name| format!("`{name}`")).join(", ")
+                        ),
+                    ),
+                    None => serde.push(attribute),
+                }
             } else {
                 if path.is_ident("cfg") || path.is_ident("cfg_attr") {
                     self.errors.at(
@@ -189,7 +221,10 @@ impl Reader<'_> {
         if self.state.is_some() {
             self.errors.at(
                 parameter,
-                format!("a node has one state: remove this second one{or_a_field}"),
+                format!(
+                    "a node has one state: remove this second one{or_a_field}; if it is the \
+                     context, write `&Context`"
+                ),
             );
         } else if !self.parameters.is_empty() {
             self.errors.at(
@@ -206,8 +241,8 @@ impl Reader<'_> {
                 ty,
                 format!(
                     "other handlers use the state while an `async fn` waits, so it cannot hold on \
-                     to it: take `&Shared<{name}>`, and borrow with `.with(|state| …)` between \
-                     waits"
+                     to it: take `&Shared<{name}>`, by this name, and borrow with \
+                     `.with(|state| …)` between waits"
                 ),
             );
         } else if !self.is_async && shared.is_some() {
@@ -351,6 +386,49 @@ impl Reader<'_> {
 
 const WHOLE_AND_FIELDS: &str = "`Body` takes the whole body, and other parameters take its fields: \
                                 have either, and make the other a field of the type in `Body`";
+
+/// Serde's field attributes.
+const SERDE: [&str; 14] = [
+    "alias",
+    "borrow",
+    "bound",
+    "default",
+    "deserialize_with",
+    "flatten",
+    "getter",
+    "rename",
+    "serialize_with",
+    "skip",
+    "skip_deserializing",
+    "skip_serializing",
+    "skip_serializing_if",
+    "with",
+];
+
+/// The first name in an attribute `#[serde(…)]` that serde does not know.
+///
+/// Serde would say so too, but nothing that it derives would be there, and all that needs it would
+/// complain.
+fn unknown_to_serde(attribute: &syn::Attribute) -> Option<syn::Path> {
+    let parts = attribute
+        .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+        .ok()?;
+    parts
+        .into_iter()
+        .map(|part| part.path().clone())
+        .find(|path| !SERDE.iter().any(|known| path.is_ident(known)))
+}
+
+/// Whether this is `state: State`: a field by the rules, the node's state by the looks of it.
+fn is_state_by_value(parameter: &PatType) -> bool {
+    let name = match &*parameter.pat {
+        Pat::Ident(pattern) => pattern.ident.to_string(),
+        _ => return false,
+    };
+    let ty = types::bare(&parameter.ty);
+    name.trim_start_matches('_') == "state"
+        && matches!(ty, Type::Path(path) if path.path.is_ident("State"))
+}
 
 /// Whether the tokens have this name where it can be a variable.
 fn mentions(tokens: TokenStream, name: &Ident) -> bool {

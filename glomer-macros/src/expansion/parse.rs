@@ -113,7 +113,17 @@ pub(crate) fn function(
         );
         return None;
     }
-    let function: Function = syn::parse2(item).map_err(|error| errors.push(error)).ok()?;
+    let mut function: Function = syn::parse2(item).map_err(|error| errors.push(error)).ok()?;
+    for again in function
+        .attrs
+        .extract_if(.., |attribute| is_ours(attribute))
+    {
+        errors.at(
+            again,
+            "this function is run for one purpose already, and one is all it has: write a \
+             function of its own for this, which may call the other",
+        );
+    }
     let sig = &function.sig;
     if !matches!(sig.safety, Safety::Default) {
         errors.at(
@@ -144,6 +154,21 @@ pub(crate) fn function(
         }
     }
     Some(function)
+}
+
+/// Whether this is one of the attributes of this crate, as far as its name tells.
+fn is_ours(attribute: &syn::Attribute) -> bool {
+    let names: Vec<String> = attribute
+        .path()
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
+    match &names[..] {
+        [name] => ["handler", "every"].contains(&&**name),
+        [runtime, name] => runtime == "glomer_runtime" && ["handler", "every"].contains(&&**name),
+        _ => false,
+    }
 }
 
 /// The token by which an item that is not a function shows what it is, such as `struct`.

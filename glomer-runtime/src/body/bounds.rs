@@ -48,7 +48,8 @@ impl<'de, T: Deserialize<'de>> ReadBody<'de> for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as a reply",
     label = "a reply implements `serde::Serialize`",
-    note = "add `#[derive(serde::Serialize)]` to the type, or return a type that has it"
+    note = "add `#[derive(serde::Serialize)]` to the type, or return a type that has it; \
+            if it is a `Result`, write `Result<_, _>`, so that its `Err` is sent as an error"
 )]
 pub trait Reply: Serialize + 'static {}
 
@@ -59,9 +60,9 @@ impl<T: Serialize + 'static> Reply for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as an error",
     label = "the error of a handler implements `Into<glomer_runtime::Error>`",
-    note = "return `Result<_, Error>`, or write \
-            `impl From<{Self}> for Error`, which chooses a code, such as \
-            `Error::precondition_failed(…)`"
+    note = "return `Result<_, Error>`, and choose a code where it fails, such as \
+            `Err(Error::precondition_failed(text))` or `.map_err(Error::abort)?`; \
+            or return an error type of your own, and choose the code in `impl From<…> for Error`"
 )]
 pub trait Failure: Into<Error> + 'static {}
 

@@ -1,5 +1,6 @@
 //! What a handler meets: the message, the state, and what it may do.
 
+mod alias;
 pub(crate) mod context;
 mod kv;
 mod retry;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+pub use self::alias::{AnyType, Type};
 pub use self::context::{Context, Rpc, Sent, Sleep};
 pub use self::kv::{Kv, Tso};
 pub use self::retry::Backoff;

@@ -32,6 +32,16 @@ impl Registration {
         self
     }
 
+    /// Does not compile if something speaks against a type that the function has.
+    #[must_use]
+    #[track_caller]
+    pub const fn check(self, problem: Option<&'static str>) -> Self {
+        match problem {
+            None => self,
+            Some(text) => panic!("{}", text),
+        }
+    }
+
     /// Registers a periodic function.
     pub const fn every<S: 'static>(every: &'static Every<S>) -> Self {
         Self {
