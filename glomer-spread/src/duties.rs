@@ -120,19 +120,20 @@ where
             return;
         };
         let hub_heard_at = self.peer(hub, now).heard_at;
-        let overdue = self.intake.overdue(hub_heard_at, now);
-        let mut again = overdue.again;
-        if self.order.is_star() {
-            if !overdue.given_up.is_empty() {
-                // The hub does not do it.
+        let is_star = self.order.is_star();
+        let overdue = self.intake.overdue(hub_heard_at, is_star, now);
+        if !overdue.given_up.is_empty() {
+            // The hub does not do it.
+            if is_star {
                 self.send_to_all(overdue.given_up, now);
                 self.look_for_hubs(cx);
+            } else {
+                // The parent sees it in the next report.
+                self.send_to_wards(overdue.given_up, now);
             }
-        } else {
-            again.extend(overdue.given_up.into_iter().map(|value| (value, 0)));
         }
-        if !again.is_empty() {
-            for (value, round) in again {
+        if !overdue.again.is_empty() {
+            for (value, round) in overdue.again {
                 self.intake.expect(value.clone(), round, now);
                 self.draft(hub).take.push(value);
             }
@@ -181,7 +182,8 @@ where
             };
             if gap.asked >= GAP_QUESTIONS {
                 // Whoever knew it is gone. What came after it may be known
-                // here only, so it starts anew.
+                // here only, so it starts anew; what is in another stream is
+                // in good hands, and nobody would take it.
                 for value in self.holdings.give_up(place) {
                     self.intake.push(value, now);
                 }

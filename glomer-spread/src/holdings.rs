@@ -195,14 +195,20 @@ impl<T: Ord + Clone> Holdings<T> {
         self.gaps.is_empty()
     }
 
-    /// Gives up on the missing part of a stream, and gives back the values
-    /// that lie beyond it, which are in no stream now.
-    pub(super) fn give_up(&mut self, place: usize) -> Vec<T> {
+    /// Gives up on the missing part of a stream, and gives back those values
+    /// beyond it that are in no stream now.
+    pub(super) fn give_up(&mut self, place: usize) -> BTreeSet<T> {
         self.gaps.remove(&place);
         let stream = &mut self.streams[place];
         stream.gap = None;
         let loose = std::mem::take(&mut stream.loose);
-        loose.into_values().flatten().collect()
+        let mut homeless: BTreeSet<T> = loose.into_values().flatten().collect();
+        if !homeless.is_empty() {
+            for value in self.streams.iter().flat_map(|stream| &stream.values) {
+                homeless.remove(value);
+            }
+        }
+        homeless
     }
 }
 
@@ -278,8 +284,18 @@ mod tests {
 
         holdings.hear(place, 4, 3, NOW);
         holdings.extend(place, 3, vec![4], NOW);
-        assert_eq!(holdings.give_up(place), [4]);
+        assert_eq!(holdings.give_up(place), BTreeSet::from([4]));
         assert!(holdings.is_whole() && holdings.loose_end(place).is_none());
+    }
+
+    #[test]
+    fn what_is_in_another_stream_is_not_given_back() {
+        let mut holdings = Holdings::<u64>::new();
+        let (one, other) = (holdings.place(stream(7)), holdings.place(stream(8)));
+        holdings.extend(one, 3, vec![10, 20, 30], NOW);
+        holdings.extend(other, 0, vec![20], NOW);
+        assert_eq!(holdings.give_up(one), BTreeSet::from([10, 30]));
+        assert_eq!(holdings.give_up(one), BTreeSet::new());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::timing::{OVERDUE, Smoothed, UNKNOWN_PATIENCE};
 const HAND_OVERS: u32 = 8;
 
 /// How many times a value is handed to a hub that does not put it into a
-/// stream: one that was heard since then, and one that was not.
+/// stream: one that was heard since then, and one that was not, if there is
+/// a shorter way than to wait for the next hub.
 const ROUNDS: u32 = 4;
 const ROUNDS_IN_SILENCE: u32 = 2;
 
@@ -180,8 +181,15 @@ impl<T: Ord + Clone> Intake<T> {
 
     /// The values that should have come back: those to be handed over again,
     /// with how often that has happened, and those with which that happened
-    /// often enough. A hub that was heard since then has more chances.
-    pub(super) fn overdue(&mut self, hub_heard_at: Duration, now: Duration) -> Overdue<T> {
+    /// often enough. A hub that was heard since then has more chances; one
+    /// that was not is soon out of reach, and only a node that reaches all by
+    /// itself (`is_star`) does not wait for that.
+    pub(super) fn overdue(
+        &mut self,
+        hub_heard_at: Duration,
+        is_star: bool,
+        now: Duration,
+    ) -> Overdue<T> {
         let mut overdue = Overdue {
             again: Vec::new(),
             given_up: Vec::new(),
@@ -196,14 +204,15 @@ impl<T: Ord + Clone> Intake<T> {
                 *handed = None;
                 // Once may be bad luck.
                 late |= round > 0;
-                let rounds = match hub_heard_at > at {
-                    true => ROUNDS,
-                    false => ROUNDS_IN_SILENCE,
-                };
-                if round + 1 < rounds {
-                    overdue.again.push((value, round + 1));
+                let enough = if hub_heard_at > at {
+                    round + 1 >= ROUNDS
                 } else {
+                    is_star && round + 1 >= ROUNDS_IN_SILENCE
+                };
+                if enough {
                     overdue.given_up.push(value);
+                } else {
+                    overdue.again.push((value, round + 1));
                 }
             }
         }
@@ -262,17 +271,30 @@ mod tests {
         intake.is_in_stream(&1, ms(100));
         // A first sample of 100 ms makes a patience of 300.
         assert_eq!(intake.overdue_at(), Some(ms(300)));
-        assert!(intake.overdue(ms(0), ms(299)).again.is_empty());
-        assert_eq!(intake.overdue(ms(0), ms(300)).again, [(2, 1)]);
+        assert!(intake.overdue(ms(0), true, ms(299)).again.is_empty());
+        assert_eq!(intake.overdue(ms(0), true, ms(300)).again, [(2, 1)]);
         assert_eq!(intake.overdue_at(), None);
         intake.expect(2, 1, ms(300));
-        assert_eq!(intake.overdue(ms(299), ms(600)).given_up, [2]);
+        assert_eq!(intake.overdue(ms(299), true, ms(600)).given_up, [2]);
         intake.expect(2, 1, ms(900));
         assert_eq!(intake.overdue_at(), Some(ms(1500)), "twice as patient");
-        let overdue = intake.overdue(ms(901), ms(9000));
+        let overdue = intake.overdue(ms(901), true, ms(9000));
         assert_eq!(overdue.again, [(2, 2)], "the hub is there");
         intake.is_in_stream(&2, ms(9001));
         assert!(intake.is_empty());
+    }
+
+    #[test]
+    fn with_groups_only_a_hub_that_was_heard_is_given_up() {
+        let mut intake = Intake::<u64>::new();
+        intake.push(1, ms(0));
+        intake.hand_over(ms(100), ms(0));
+        for round in 1..9 {
+            let overdue = intake.overdue(ms(0), false, Duration::from_secs(3 * round));
+            assert_eq!(overdue.again, [(1, round as u32)]);
+            intake.expect(1, round as u32, Duration::from_secs(3 * round));
+        }
+        assert_eq!(intake.overdue(Duration::from_secs(25), false, Duration::from_secs(27)).given_up, [1]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 use glomer_runtime::log::Level;
-use glomer_runtime::sim::{Cluster, Delivery, Latency, check, ms, secs};
+use glomer_runtime::sim::{Cluster, Delivery, Latency, What, check, ms, secs};
 
 use crate::support::{Load, Read, State};
 
@@ -234,6 +234,58 @@ fn agree_after_trouble(seed: u64, deaf_to: Option<&'static str>) {
 #[test]
 fn all_agree_in_the_end() {
     check(0..3_000, |seed| agree_after_trouble(seed, None));
+}
+
+/// Of a stream whose owner died a node knows a value beyond the part that is
+/// missing, but another stream has that value, too. It is not handed over:
+/// the hub has it.
+#[test]
+fn a_value_beyond_a_gap_that_is_in_another_stream_starts_nothing() {
+    for nodes in [3, 128, 129, 300] {
+        let mut cluster = Cluster::<State>::new(nodes)
+            .latency(Latency::constant(ms(10)))
+            .record_all()
+            .start();
+        assert!(cluster.run_until_quiet(secs(60)));
+        let parts = [
+            r#"{"of":[0,111],"at":0,"values":[42]}"#,
+            r#"{"of":[1,222],"at":5,"values":[42,43]}"#,
+        ];
+        for part in parts {
+            let body = format!(r#"{{"type":"spread","run":7,"parts":[{part}]}}"#);
+            let line = format!(r#"{{"src":"n1","dest":"n2","body":{body}}}"#);
+            cluster.inject("n2", line);
+        }
+        assert!(cluster.run_until_quiet(secs(60)), "it never ends");
+        for node in 0..nodes {
+            let values = cluster.call(&format!("n{node}"), Read {}).unwrap();
+            assert_eq!(values, [42, 43], "at n{node} of {nodes}");
+        }
+        let again = |what: &What| match what {
+            What::Sent { line, .. } => line.contains(r#""take":[42"#),
+            _ => false,
+        };
+        let mut entries = cluster.journal().entries();
+        assert!(entries.all(|entry| !again(&entry.what)), "{nodes} nodes");
+    }
+}
+
+/// A hub that is there and does nothing is done without.
+#[test]
+fn values_that_no_hub_takes_get_everywhere() {
+    for nodes in [5, 25, 129, 200] {
+        let mut cluster = Cluster::with(nodes, |_| State::deaf_to(Some("take")))
+            .latency(Latency::constant(ms(100)))
+            .start();
+        let mut load = Load::new(20.0, 1);
+        load.run(&mut cluster, secs(5));
+        assert!(cluster.run_until_quiet(secs(60)), "it never ends");
+        let all: Vec<u64> = (0..load.broadcasts.len() as u64).collect();
+        for node in 0..nodes {
+            let values = cluster.call(&format!("n{node}"), Read {}).unwrap();
+            assert_eq!(values, all, "at n{node} of {nodes}");
+        }
+    }
 }
 
 /// Each way of repair is needed: without it, the runs above fail.
