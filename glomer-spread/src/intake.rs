@@ -294,7 +294,12 @@ mod tests {
             assert_eq!(overdue.again, [(1, round as u32)]);
             intake.expect(1, round as u32, Duration::from_secs(3 * round));
         }
-        assert_eq!(intake.overdue(Duration::from_secs(25), false, Duration::from_secs(27)).given_up, [1]);
+        assert_eq!(
+            intake
+                .overdue(Duration::from_secs(25), false, Duration::from_secs(27))
+                .given_up,
+            [1]
+        );
     }
 
     #[test]
