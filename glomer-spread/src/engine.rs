@@ -222,8 +222,10 @@ where
         if owner >= self.order.len() || part.values.is_empty() {
             return;
         }
+        let Some(end) = part.at.checked_add(part.values.len() as u64) else {
+            return;
+        };
         let place = self.holdings.place(StreamId { owner, run });
-        let end = part.at + part.values.len() as u64;
         self.peer(from, now).note(place, end);
         let (old, new) = self.holdings.extend(place, part.at, part.values, now);
         if let Some(end) = self.holdings.loose_end(place) {

@@ -56,7 +56,7 @@ fn with_low_load_a_value_takes_one_link() {
 #[test]
 fn the_table_of_the_documentation_is_true() {
     let table = include_str!("../../src/cost.md");
-    for (nodes, rate) in [(5, 5.0), (25, 50.0), (100, 1_000.0)] {
+    for (nodes, rate) in [(5, 5.0), (25, 50.0), (100, 1_000.0), (1_000, 200.0)] {
         let row = Cost::measure(nodes, rate).row();
         assert!(table.contains(&row), "not in the table:\n{row}");
     }
