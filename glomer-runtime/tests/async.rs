@@ -59,6 +59,18 @@ fn remind(state: &mut State, cx: &Context, times: u32) {
     }
 }
 
+#[handler("for_ever")]
+async fn for_ever(state: &Shared<State>, cx: &Context) -> Result<(), Error> {
+    cx.after(Duration::MAX, Remind { times: 9 });
+    let (sleep, shared) = (cx.sleep(Duration::MAX), state.clone());
+    cx.spawn(async move {
+        sleep.await;
+        shared.with(|state| state.log.push("awake".into()));
+    });
+    cx.rpc("n2", Ping { n: 1 }).timeout(Duration::MAX).await?;
+    Ok(())
+}
+
 #[handler("twice")]
 async fn twice(_: &Shared<State>) {
     let mut first = true;
@@ -217,6 +229,26 @@ fn a_message_to_itself_comes_later_and_not_over_the_network() {
         log[0]["body"]["log"],
         json!(["2 from c1", "1 from n1", "0 from n1"])
     );
+}
+
+#[test]
+fn what_waits_for_ever_waits() {
+    let mut node = start();
+    let sent = send(
+        &mut node,
+        ms(7),
+        "c1",
+        json!({"type": "for_ever", "msg_id": 1}),
+    );
+    let rpc = sent[0]["body"]["msg_id"].as_u64().unwrap();
+    let later = Duration::from_secs(1 << 40);
+    node.tick(later);
+    assert!(lines(&mut node).is_empty());
+    let log = send(&mut node, later, "c1", json!({"type": "log", "msg_id": 2}));
+    assert_eq!(log[0]["body"]["log"], json!([]));
+    let pong = json!({"type": "ping_ok", "in_reply_to": rpc, "pong": 1});
+    let answer = send(&mut node, later, "n2", pong);
+    assert_eq!(answer[0]["body"]["type"], "for_ever_ok");
 }
 
 #[test]

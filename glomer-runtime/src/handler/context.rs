@@ -177,11 +177,11 @@ impl Context {
         });
     }
 
-    /// A future that completes after `duration`.
+    /// A future that completes after `duration`; never after [`Duration::MAX`].
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep {
             core: self.core.clone(),
-            deadline: self.now() + duration,
+            deadline: self.now().saturating_add(duration),
             timer: None,
         }
     }
@@ -301,10 +301,11 @@ pub struct Rpc<M> {
 
 impl<M> Rpc<M> {
     /// Waits `timeout` for the answer, counted from the call, instead of one
-    /// second.
+    /// second; [`Duration::MAX`] waits for as long as it takes.
     pub fn timeout(self, timeout: Duration) -> Self {
         if let Some(msg_id) = self.msg_id {
-            self.core.set_deadline(msg_id, self.started + timeout);
+            let deadline = self.started.saturating_add(timeout);
+            self.core.set_deadline(msg_id, deadline);
         }
         self
     }

@@ -316,8 +316,8 @@ impl<S: 'static> Node<S> {
             format!("node {} starts", self.core.node_id())
         });
         for (index, every) in self.registry.every.iter().enumerate() {
-            self.core
-                .set_timer(self.core.now.get() + every.period, Timer::Every(index));
+            let due = self.core.now.get().saturating_add(every.period);
+            self.core.set_timer(due, Timer::Every(index));
         }
         let state = &*self.state.insert(Shared::new(state));
         match self.registry.handler(Init::TYPE) {
@@ -331,7 +331,9 @@ impl<S: 'static> Node<S> {
         let every: &Every<S> = self.registry.every[index];
         let now = self.core.now.get();
         // Keep the beat, but do not catch up on beats that were missed.
-        let next = if due + every.period > now { due } else { now } + every.period;
+        let is_late = due.saturating_add(every.period) <= now;
+        let since = if is_late { now } else { due };
+        let next = since.saturating_add(every.period);
         self.core.set_timer(next, Timer::Every(index));
         self.context.sender.clear();
         self.context.sender.push_str(self.core.node_id());

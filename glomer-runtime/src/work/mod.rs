@@ -198,7 +198,8 @@ impl Core {
         };
         let mut line = Vec::new();
         write::message(&mut line, me, me, header, None, message)?;
-        self.set_timer(self.now.get() + delay, Timer::Message(line));
+        let due = self.now.get().saturating_add(delay);
+        self.set_timer(due, Timer::Message(line));
         Ok(())
     }
 
@@ -276,7 +277,8 @@ impl Core {
         let msg_id = self.next_msg_id.get();
         self.send(dest, message, Some(msg_id))?;
         self.next_msg_id.set(msg_id + 1);
-        let timer = self.set_timer(self.now.get() + timeout, Timer::Rpc(msg_id));
+        let deadline = self.now.get().saturating_add(timeout);
+        let timer = self.set_timer(deadline, Timer::Rpc(msg_id));
         let rpc = Rpc {
             dest: dest.into(),
             timer,
