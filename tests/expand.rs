@@ -32,9 +32,10 @@ fn expand(source: &str) -> String {
                         _ => TokenStream::new(),
                     };
                     let item = function.to_token_stream();
-                    match attribute.path().is_ident("handler") {
-                        true => expansion::handler(arguments, item),
-                        false => expansion::every(arguments, item),
+                    if attribute.path().is_ident("handler") {
+                        expansion::handler(arguments, item)
+                    } else {
+                        expansion::every(arguments, item)
                     }
                 }
                 None => function.to_token_stream(),

@@ -55,9 +55,10 @@ pub(crate) fn throughput(program: &str, requests: &Path, count: u64) -> io::Resu
             None => break false,
         }
     };
-    let ending = match ended {
-        true => Ending::Exit(node.child.wait()?),
-        false => Ending::Hangs,
+    let ending = if ended {
+        Ending::Exit(node.child.wait()?)
+    } else {
+        Ending::Hangs
     };
     drop(node);
     let cost = cost_of_children()? - cost_before;

@@ -133,9 +133,10 @@ impl Display for Account {
                 parts.push(format!("{what} {count}"));
             }
         }
-        match parts.is_empty() {
-            true => f.write_str("all answered"),
-            false => f.write_str(&parts.join(", ")),
+        if parts.is_empty() {
+            f.write_str("all answered")
+        } else {
+            f.write_str(&parts.join(", "))
         }
     }
 }

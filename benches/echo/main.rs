@@ -165,9 +165,10 @@ fn main() -> ExitCode {
     }
     print_table(&measured);
     let mut ours = measured.iter().filter(|it| !it.0.is_peer);
-    match ours.all(|(_, measured)| measured.lost_nothing()) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if ours.all(|(_, measured)| measured.lost_nothing()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -104,9 +104,10 @@ async fn round(state: &Shared<State>, cx: &Context, wanted: Round) {
         cx.spawn(run_rounds(state.clone(), cx.clone()));
     }
     poll_fn(|task| {
-        state.with(|State { rounds, .. }| match rounds.ended >= number {
-            true => Poll::Ready(()),
-            false => {
+        state.with(|State { rounds, .. }| {
+            if rounds.ended >= number {
+                Poll::Ready(())
+            } else {
                 rounds.waiting.push(task.waker().clone());
                 Poll::Pending
             }
@@ -147,9 +148,10 @@ async fn write(state: &Shared<State>, cx: &Context) {
         let write = || kv.cas_or_create(key, &from, &to);
         let written = cx.retry(Backoff::default(), write).await.is_ok();
         // If not, an earlier run got there first, or an earlier try of this write.
-        let found = match written {
-            true => to.clone(),
-            false => read_entry(cx, key).await,
+        let found = if written {
+            to.clone()
+        } else {
+            read_entry(cx, key).await
         };
         if found == to {
             return state.with(|state| state.own = to);

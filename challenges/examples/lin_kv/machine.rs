@@ -103,9 +103,10 @@ impl Machine {
     /// What became of an order; `None` if it is not applied.
     pub(crate) fn outcome(&self, id: Id) -> Option<Outcome> {
         let session = self.sessions.get(&id.session)?;
-        match id.number < session.oldest {
-            true => Some(Outcome::Forgotten),
-            false => session.outcomes.get(&id.number).cloned(),
+        if id.number < session.oldest {
+            Some(Outcome::Forgotten)
+        } else {
+            session.outcomes.get(&id.number).cloned()
         }
     }
 

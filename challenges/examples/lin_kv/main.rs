@@ -121,9 +121,10 @@ async fn ask_leader(raft: &Shared<Raft>, cx: &Context, request: Request) -> Resu
     loop {
         if let Some(leader) = raft.with(|raft| raft.leader()) {
             let request = request.clone();
-            let answer = match leader == cx.node_id() {
-                true => execute(raft, cx, request).await,
-                false => cx.rpc(leader, Execute { request }).await,
+            let answer = if leader == cx.node_id() {
+                execute(raft, cx, request).await
+            } else {
+                cx.rpc(leader, Execute { request }).await
             };
             match answer {
                 Ok(outcome) => return Ok(outcome),

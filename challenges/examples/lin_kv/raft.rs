@@ -175,9 +175,10 @@ impl Raft {
     }
 
     fn committed_roster(&self) -> &Roster {
-        match self.machine.roster.is_empty() {
-            true => &self.formation.roster,
-            false => &self.machine.roster,
+        if self.machine.roster.is_empty() {
+            &self.formation.roster
+        } else {
+            &self.machine.roster
         }
     }
 
@@ -444,15 +445,14 @@ fn request_vote(raft: &mut Raft, cx: &Context, term: u64, trial: bool, last: Pos
     }
     let candidate = cx.sender();
     let complete = last >= raft.log.last();
-    let granted = match trial {
-        true => complete && term > raft.term,
-        false => {
-            let free = raft
-                .voted_for
-                .as_ref()
-                .is_none_or(|voted_for| voted_for == candidate);
-            complete && term == raft.term && free
-        }
+    let granted = if trial {
+        complete && term > raft.term
+    } else {
+        let free = raft
+            .voted_for
+            .as_ref()
+            .is_none_or(|voted_for| voted_for == candidate);
+        complete && term == raft.term && free
     };
     if granted && !trial {
         raft.voted_for = Some(candidate.to_owned());

@@ -84,9 +84,10 @@ impl Faults {
         let mut nodes: Vec<String> = cluster.nodes().map(str::to_owned).collect();
         self.rng.shuffle(&mut nodes);
         let (one, other) = nodes.split_at(self.rng.below(nodes.len() as u64) as usize);
-        match self.rng.chance(0.7) {
-            true => cluster.partition(one, other),
-            false => cluster.partition_one_way(one, other),
+        if self.rng.chance(0.7) {
+            cluster.partition(one, other)
+        } else {
+            cluster.partition_one_way(one, other)
         }
     }
 

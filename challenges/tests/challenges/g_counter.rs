@@ -44,16 +44,15 @@ fn reads_are_recent_and_the_last_ones_exact() {
         for _ in 0..200 {
             faults.stir(&mut cluster);
             let node = faults.node(&cluster);
-            match rng.chance(0.5) {
-                true => {
-                    _ = cluster.invoke(
-                        &node,
-                        Add {
-                            delta: rng.below(5),
-                        },
-                    )
-                }
-                false => _ = cluster.invoke(&node, Read {}),
+            if rng.chance(0.5) {
+                _ = cluster.invoke(
+                    &node,
+                    Add {
+                        delta: rng.below(5),
+                    },
+                )
+            } else {
+                _ = cluster.invoke(&node, Read {})
             }
             cluster.run_for(ms(rng.below(40)));
         }

@@ -28,12 +28,11 @@ fn random_txn(rng: &mut Rng, next: &mut u64) -> Txn {
     let mut txn = Vec::new();
     for _ in 0..rng.range(1..5) {
         let key = rng.below(KEYS);
-        txn.push(match rng.chance(0.5) {
-            true => (Kind::Read, key, None),
-            false => {
-                *next += 1;
-                (Kind::Write, key, Some(*next))
-            }
+        txn.push(if rng.chance(0.5) {
+            (Kind::Read, key, None)
+        } else {
+            *next += 1;
+            (Kind::Write, key, Some(*next))
         });
     }
     Txn { txn }

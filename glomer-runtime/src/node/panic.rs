@@ -26,9 +26,12 @@ fn install_hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |info| match CATCHING.get() {
-            true => REPORT.set(describe(info)),
-            false => previous(info),
+        panic::set_hook(Box::new(move |info| {
+            if CATCHING.get() {
+                REPORT.set(describe(info))
+            } else {
+                previous(info)
+            }
         }));
     });
 }

@@ -337,9 +337,10 @@ fn shortened(text: &str) -> String {
             let _ = write!(short, "… ({} bytes)", text.len());
             break;
         }
-        match char.is_control() {
-            true => short.extend(char.escape_default()),
-            false => short.push(char),
+        if char.is_control() {
+            short.extend(char.escape_default())
+        } else {
+            short.push(char)
         }
     }
     short

@@ -280,9 +280,10 @@ impl<T> Network<T> {
         if first.due > nanos(now) {
             return None;
         }
-        let Arrival { due, slot, .. } = match in_order {
-            true => self.in_order.pop_front()?,
-            false => self.overtaking.pop()?.0,
+        let Arrival { due, slot, .. } = if in_order {
+            self.in_order.pop_front()?
+        } else {
+            self.overtaking.pop()?.0
         };
         let flight = self.slots[slot as usize].take()?;
         self.free.push(slot);
@@ -447,9 +448,10 @@ impl<T> Network<T> {
     }
 
     fn draw_latency(&mut self, src: Address, dest: Address, client: bool) -> u64 {
-        let own = match self.links.is_empty() {
-            true => None,
-            false => self.links.get(&(src, dest)),
+        let own = if self.links.is_empty() {
+            None
+        } else {
+            self.links.get(&(src, dest))
         };
         match own {
             None if client => 0,
@@ -507,10 +509,7 @@ impl<T> Network<T> {
             flight.taken = true;
             flight.dropped = refused.then_some(Dropped::Partition);
         }
-        arrival.due = match refused {
-            true => now,
-            false => arrival.due.max(now),
-        };
+        arrival.due = if refused { now } else { arrival.due.max(now) };
         self.schedule(arrival);
     }
 }
