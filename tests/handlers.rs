@@ -34,14 +34,12 @@ impl<S: Default> Running<S> {
     }
 
     fn output(&mut self) -> Vec<Value> {
-        let lines = serde_json::Deserializer::from_slice(&self.0.take_output())
-            .into_iter()
-            .collect::<Result<Vec<Value>, _>>()
-            .expect("the node writes JSON");
-        lines
-            .into_iter()
-            .map(|mut line| line["body"].take())
-            .collect()
+        let output = self.0.take_output();
+        let bodies = output.messages().map(|message| {
+            let line = serde_json::from_slice::<Value>(message.line);
+            line.expect("the node writes JSON")["body"].take()
+        });
+        bodies.collect()
     }
 
     /// The one answer to a request.
@@ -334,9 +332,10 @@ mod replies {
 
     #[handler("alias", reply = "kind")]
     fn alias(_: &State, fail: bool) -> io::Result<String> {
-        match fail {
-            true => Err(io::Error::other("disk on fire")),
-            false => Ok("fine".to_owned()),
+        if fail {
+            Err(io::Error::other("disk on fire"))
+        } else {
+            Ok("fine".to_owned())
         }
     }
 
@@ -533,9 +532,10 @@ mod times {
         state.with(|state| state.order.push(format!("{text}?")));
         cx.sleep(Duration::from_millis(5)).await;
         state.with(|state| state.order.push(format!("{text}!")));
-        match text.is_empty() {
-            true => Err(Error::abort("empty")),
-            false => Ok(()),
+        if text.is_empty() {
+            Err(Error::abort("empty"))
+        } else {
+            Ok(())
         }
     }
 

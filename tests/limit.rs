@@ -71,9 +71,9 @@ impl Members {
             for line in member.unread.drain(..) {
                 node.handle(now, line.as_bytes());
             }
-            for line in node.take_output().split_inclusive(|byte| *byte == b'\n') {
+            for message in node.take_output().messages() {
                 busy = true;
-                engine.line(now, number, line.trim_ascii_end());
+                engine.line(now, number, message.line);
             }
         }
         busy

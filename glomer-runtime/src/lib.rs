@@ -81,6 +81,7 @@ pub use crate::drive::{run, run_with};
 pub use crate::handler::{Backoff, Context, Kv, Rpc, Sent, Shared, Sleep, Tso};
 pub use crate::node::{Init, Node, StartError};
 pub use crate::rng::Rng;
+pub use crate::work::{Action, Batch, Outgoing, Output};
 pub use glomer_macros::{every, handler};
 
 /// What a node's source usually needs, and nothing else.

@@ -77,9 +77,10 @@ async fn twice(_: &Shared<State>) {
     std::future::poll_fn(|cx| {
         cx.waker().wake_by_ref();
         cx.waker().wake_by_ref();
-        match std::mem::take(&mut first) {
-            true => std::task::Poll::Pending,
-            false => std::task::Poll::Ready(()),
+        if std::mem::take(&mut first) {
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(())
         }
     })
     .await;
@@ -116,10 +117,10 @@ fn start() -> Node<State> {
 }
 
 fn lines(node: &mut Node<State>) -> Vec<Value> {
-    let output = String::from_utf8(node.take_output()).unwrap();
-    output
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+    let output = node.take_output();
+    let lines = output.messages().map(|message| message.line);
+    lines
+        .map(|line| serde_json::from_slice(line).unwrap())
         .collect()
 }
 
@@ -319,7 +320,8 @@ fn a_kv_store_is_read_and_written() {
     drop(node.take_output());
     let mut exchange = |line: Value| {
         node.handle(ms(0), line.to_string().as_bytes());
-        serde_json::from_slice::<Value>(&node.take_output()).unwrap()
+        let output = node.take_output();
+        serde_json::from_slice::<Value>(output.messages().next().unwrap().line).unwrap()
     };
     let reply = |to: &Value, body: Value| {
         let mut body = body;

@@ -97,12 +97,14 @@ impl Probe {
     }
 
     fn output(&mut self) -> Vec<Value> {
-        let output = String::from_utf8(self.node.take_output()).unwrap();
-        assert!(output.is_empty() || output.ends_with('\n'));
-        output
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        let output = self.node.take_output();
+        let lines = output.messages().map(|message| {
+            let line: Value = serde_json::from_slice(message.line).unwrap();
+            assert_eq!(message.dest, line["dest"]);
+            assert_eq!(message.kind, line["body"]["type"]);
+            line
+        });
+        lines.collect()
     }
 
     fn message(&mut self, src: &str, body: Value) -> Vec<Value> {
@@ -165,7 +167,10 @@ fn names_and_numbers_come_back_as_they_were() {
     let plain = plain.replace("\\\"", "\"").replace("\\\\", "\\");
     let output = {
         probe.node.handle(Duration::ZERO, plain.as_bytes());
-        String::from_utf8(probe.node.take_output()).unwrap()
+        let output = probe.node.take_output();
+        let answer = output.messages().next().unwrap();
+        assert_eq!(answer.dest, "c\"é\\");
+        String::from_utf8(answer.line.to_vec()).unwrap()
     };
     assert!(output.contains(r#""dest":"c\"é\\""#), "{output}");
     assert!(
@@ -587,18 +592,16 @@ fn the_init_hook_runs_before_init_ok_and_periodic_functions_after_a_period() {
     });
     node.handle(ms(500), init.to_string().as_bytes());
     assert_eq!(HOOKED.get(), Some(ms(500)));
-    let output = String::from_utf8(node.take_output()).unwrap();
-    let types: Vec<_> = output
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["body"]["type"].clone())
-        .collect();
+    let output = node.take_output();
+    let types: Vec<_> = output.messages().map(|message| message.kind).collect();
     assert_eq!(types, ["hello", "init_ok"]);
 
     let beats = |node: &mut Node<Clock>, now| {
         let read = br#"{"src":"c1","dest":"n1","body":{"type":"beats","msg_id":2}}"#;
         node.handle(now, read);
         let output = node.take_output();
-        serde_json::from_slice::<Value>(&output).unwrap()["body"]["beats"].clone()
+        let answer = output.messages().next().unwrap();
+        serde_json::from_slice::<Value>(answer.line).unwrap()["body"]["beats"].clone()
     };
     assert_eq!(node.deadline(), Some(ms(520)));
     node.tick(ms(519));
@@ -689,7 +692,8 @@ fn a_reply_that_turns_out_to_be_no_map_is_an_answer_too() {
         ms(0),
         br#"{"src":"c1","dest":"n1","body":{"type":"mute","msg_id":2}}"#,
     );
-    let answer: Value = serde_json::from_slice(&node.take_output()).unwrap();
+    let output = node.take_output();
+    let answer: Value = serde_json::from_slice(output.messages().next().unwrap().line).unwrap();
     assert_eq!(answer["body"]["code"], 13);
     assert!(
         answer["body"]["text"]

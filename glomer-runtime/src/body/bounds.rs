@@ -7,7 +7,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use super::error::Error;
 
 /// The type of a field, as it is read.
 #[diagnostic::on_unimplemented(

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::{Init, Node};
+use crate::{Action, Init, Node, Output};
 
 /// How much is read at once.
 const BATCH: usize = 64 * 1024;
@@ -112,10 +112,10 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
         );
     }
     let started = Instant::now();
-    let mut output = Output::take()?;
+    let mut stdout = Stdout::take()?;
     let mut input = Input::new(max_line);
     loop {
-        output.write(&mut node)?;
+        stdout.write(&mut node)?;
         let timeout = node
             .deadline()
             .map(|due| due.saturating_sub(started.elapsed()));
@@ -130,15 +130,20 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
         while let Some(line) = input.next_line() {
             match line {
                 Line::Whole(line) => node.handle(now, line),
-                Line::TooLong(start) => node.refuse_line(&start, max_line),
+                Line::TooLong(start) => {
+                    let why = format_args!(
+                        "longer than {max_line} bytes (GLOMER_MAX_LINE raises the limit)"
+                    );
+                    node.refuse(&start, why);
+                }
             }
             if node.output_len() >= OUTPUT_BATCH {
-                output.write(&mut node)?;
+                stdout.write(&mut node)?;
             }
         }
         if !more {
             node.finish(started.elapsed());
-            return Ok(output.write(&mut node)?);
+            return Ok(stdout.write(&mut node)?);
         }
     }
 }
@@ -245,12 +250,12 @@ impl Input {
 }
 
 /// Standard output, kept for messages.
-struct Output {
+struct Stdout {
     file: File,
-    batch: Vec<u8>,
+    output: Output,
 }
 
-impl Output {
+impl Stdout {
     /// Takes standard output for the protocol; what others print to it goes
     /// to standard error from now on.
     fn take() -> io::Result<Self> {
@@ -258,16 +263,21 @@ impl Output {
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
         Ok(Self {
             file,
-            batch: Vec::new(),
+            output: Output::default(),
         })
     }
 
-    /// Writes what the node has sent and what it has to tell.
+    /// Does what the node wants done, and writes what it has to tell.
     fn write<S>(&mut self, node: &mut Node<S>) -> io::Result<()> {
         for record in node.take_log() {
             eprintln!("{record}");
         }
-        node.swap_output(&mut self.batch);
-        self.file.write_all(&self.batch)
+        node.swap_output(&mut self.output);
+        for action in self.output.actions() {
+            match action {
+                Action::Send(batch) => self.file.write_all(batch.lines())?,
+            }
+        }
+        Ok(())
     }
 }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::kv::{Kv, Tso};
 use crate::body::read::decode_reply;
+use crate::body::{Error, Message};
+use crate::rng::Rng;
 use crate::work::{Core, Identity, Task, Timer, TimerKey};
-use crate::{Error, Message, Rng};
 
 /// How long an rpc waits for its answer unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -186,26 +186,6 @@ impl Context {
         }
     }
 
-    /// The sequentially consistent key-value store of Maelstrom.
-    pub fn seq_kv(&self) -> Kv {
-        Kv::new(self, "seq-kv")
-    }
-
-    /// The linearizable key-value store of Maelstrom.
-    pub fn lin_kv(&self) -> Kv {
-        Kv::new(self, "lin-kv")
-    }
-
-    /// The last-write-wins key-value store of Maelstrom.
-    pub fn lww_kv(&self) -> Kv {
-        Kv::new(self, "lww-kv")
-    }
-
-    /// The linearizable timestamp oracle of Maelstrom.
-    pub fn lin_tso(&self) -> Tso {
-        Tso::new(self)
-    }
-
     /// A context for a unit test: that of node `node_id` in a cluster of
     /// `node_ids`. What the handler sends is kept for [`sent`](Self::sent);
     /// nothing goes anywhere, and time stands still at zero.
@@ -256,17 +236,15 @@ impl Context {
     /// What was sent through this context, in order; for contexts made by
     /// [`mock`](Self::mock).
     pub fn sent(&self) -> Vec<Sent> {
-        #[derive(serde::Deserialize)]
-        struct Line {
-            dest: String,
-            body: serde_json::Value,
-        }
-        let out = self.core.out.borrow();
-        serde_json::Deserializer::from_slice(&out)
-            .into_iter::<Line>()
-            .map(|line| line.expect("the runtime writes valid messages"))
-            .map(|Line { dest, body }| Sent { dest, body })
-            .collect()
+        let output = self.core.output.borrow();
+        let messages = output.messages().map(|message| {
+            let line = serde_json::from_slice::<serde_json::Value>(message.line);
+            Sent {
+                dest: message.dest.into(),
+                body: line.expect("the runtime writes JSON")["body"].take(),
+            }
+        });
+        messages.collect()
     }
 }
 

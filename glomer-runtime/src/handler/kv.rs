@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Rpc;
-use crate::{Context, Error, Message};
+use super::context::{Context, Rpc};
+use crate::body::{Error, Message};
 
 /// A client of one of the key-value stores; see [`Context::seq_kv`] and its
 /// siblings, and Maelstrom's `doc/services.md` for what each promises.
@@ -36,6 +36,28 @@ pub struct Kv {
     context: Context,
     service: &'static str,
     timeout: Duration,
+}
+
+impl Context {
+    /// The sequentially consistent key-value store of Maelstrom.
+    pub fn seq_kv(&self) -> Kv {
+        Kv::new(self, "seq-kv")
+    }
+
+    /// The linearizable key-value store of Maelstrom.
+    pub fn lin_kv(&self) -> Kv {
+        Kv::new(self, "lin-kv")
+    }
+
+    /// The last-write-wins key-value store of Maelstrom.
+    pub fn lww_kv(&self) -> Kv {
+        Kv::new(self, "lww-kv")
+    }
+
+    /// The linearizable timestamp oracle of Maelstrom.
+    pub fn lin_tso(&self) -> Tso {
+        Tso::new(self)
+    }
 }
 
 #[derive(Serialize)]

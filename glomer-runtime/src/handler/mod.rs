@@ -20,9 +20,8 @@ pub use self::retry::Backoff;
 pub use self::shared::Shared;
 use crate::body::read::decode;
 use crate::body::wire::Body;
-use crate::body::{Failure, Reply};
+use crate::body::{Error, Failure, Message, Reply};
 use crate::work::{Core, MAX_WAITING, RequestRef, Task};
-use crate::{Error, Message};
 
 /// Where a function stands in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

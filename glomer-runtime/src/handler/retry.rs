@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::{Context, Error};
+use super::context::Context;
+use crate::body::Error;
 
 /// How long to wait between tries: twice as long each time, up to a limit,
 /// with jitter, so that nodes that failed together do not try again together.

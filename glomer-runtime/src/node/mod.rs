@@ -3,6 +3,7 @@
 pub(crate) mod panic;
 mod registry;
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use self::registry::Registry;
 pub use self::registry::{Registration, StartError};
 use crate::body::read::decode;
 use crate::body::wire::{self, Body, Envelope};
+use crate::body::{Error, Message};
 use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
-use crate::work::{Core, Identity, RequestRef, Timer};
-use crate::{Error, Message};
+use crate::work::{Core, Identity, Output, RequestRef, Timer};
 
 /// How many turns tasks get between two lines, so that tasks that wake each
 /// other for ever cannot keep the node from its input.
@@ -21,14 +22,14 @@ const MAX_TURNS: usize = 1024;
 
 /// One node, with state `S`, and no IO.
 ///
-/// A driver feeds it lines and the time and carries its output away; the
+/// A driver feeds it lines and the time and does what its [`Output`] says; the
 /// node never reads a clock, so the same calls give the same output.
 /// [`run`](crate::run) drives it with standard input and output,
-/// the simulator in virtual time.
+/// the simulator in virtual time, with no more than is public here.
 ///
 /// ```
-/// use std::time::Duration;
-/// use glomer_runtime::{Node, prelude::*};
+/// use std::time::Instant;
+/// use glomer_runtime::{Action, Node, Output, prelude::*};
 ///
 /// #[handler("add", reply = "sum")]
 /// fn add(state: &mut u64, amount: u64) -> u64 {
@@ -36,14 +37,32 @@ const MAX_TURNS: usize = 1024;
 ///     *state
 /// }
 ///
-/// let mut node = Node::<u64>::new(0).unwrap();
-/// let now = Duration::ZERO;
-/// node.handle(now, br#"{"src":"c1","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1"]}}"#);
-/// node.handle(now, br#"{"src":"c1","dest":"n1","body":{"type":"add","msg_id":2,"amount":5}}"#);
+/// let input = [
+///     r#"{"src":"c1","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1"]}}"#,
+///     r#"{"src":"c1","dest":"n1","body":{"type":"add","msg_id":2,"amount":5}}"#,
+/// ];
+/// let mut sent = Vec::new();
 ///
-/// let output = String::from_utf8(node.take_output()).unwrap();
-/// assert!(output.lines().next().unwrap().contains("init_ok"));
-/// assert!(output.lines().nth(1).unwrap().ends_with(r#""type":"add_ok","in_reply_to":2,"sum":5}}"#));
+/// // A driver.
+/// let mut node = Node::<u64>::new(0).unwrap();
+/// let mut output = Output::default();
+/// let started = Instant::now();
+/// for line in input {
+///     // What is due goes first: see `deadline`, which says when that is.
+///     node.tick(started.elapsed());
+///     node.handle(started.elapsed(), line.as_bytes());
+///     node.swap_output(&mut output);
+///     for action in output.actions() {
+///         match action {
+///             Action::Send(batch) => sent.extend(batch.messages().map(|it| (it.dest.to_owned(), it.line.to_owned()))),
+///             unknown => panic!("this driver cannot do {unknown:?}"),
+///         }
+///     }
+/// }
+///
+/// let (dest, line) = &sent[1];
+/// assert_eq!(dest, "c1");
+/// assert!(line.ends_with(br#""type":"add_ok","in_reply_to":2,"sum":5}}"#));
 /// ```
 pub struct Node<S: 'static> {
     registry: Registry<S>,
@@ -108,7 +127,7 @@ impl<S: 'static> Node<S> {
     /// Shares the names of all nodes with others instead of keeping its own copy, if they
     /// turn out to be those of `init`: thousands of nodes in one process would otherwise
     /// keep millions of names.
-    pub(crate) fn share_names(&mut self, names: Rc<[String]>) {
+    pub fn share_names(&mut self, names: Rc<[String]>) {
         self.names = Some(names);
     }
 
@@ -129,17 +148,13 @@ impl<S: 'static> Node<S> {
         self.run_tasks(MAX_TURNS);
     }
 
-    /// Takes the news that a line was too long to be kept: its beginning and
-    /// the limit in bytes.
-    pub(crate) fn refuse_line(&mut self, start: &[u8], limit: usize) {
+    /// Takes the news that the driver did not take a line, such as one that is
+    /// too long to be kept, and logs why, with the line's beginning.
+    pub fn refuse(&mut self, start: &[u8], why: impl fmt::Display) {
         self.lines += 1;
         let number = self.lines;
         self.core.log(Level::Error, || {
-            format!(
-                "line {number} refused: longer than {limit} bytes (GLOMER_MAX_LINE raises \
-                 the limit): {}",
-                excerpt(start)
-            )
+            format!("line {number} refused: {why}: {}", excerpt(start))
         });
     }
 
@@ -166,21 +181,22 @@ impl<S: 'static> Node<S> {
         self.core.deadline()
     }
 
-    /// Takes what the node has sent: lines, each with its line feed.
+    /// Takes what the node has to have done, such as messages to be sent.
     #[must_use = "output that is dropped is lost"]
-    pub fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.core.out.borrow_mut())
+    pub fn take_output(&mut self) -> Output {
+        std::mem::take(&mut *self.core.output.borrow_mut())
     }
 
-    /// The same into a buffer that is used again; what it held is dropped.
-    pub fn swap_output(&mut self, buffer: &mut Vec<u8>) {
-        buffer.clear();
-        std::mem::swap(&mut *self.core.out.borrow_mut(), buffer);
+    /// The same into an output that is used again; what it held is dropped.
+    pub fn swap_output(&mut self, output: &mut Output) {
+        output.clear();
+        std::mem::swap(&mut *self.core.output.borrow_mut(), output);
     }
 
-    /// How much output waits to be taken, in bytes.
-    pub(crate) fn output_len(&self) -> usize {
-        self.core.out.borrow().len()
+    /// How much output waits to be taken, in bytes. A driver that feeds many
+    /// lines before it takes the output looks at it now and then.
+    pub fn output_len(&self) -> usize {
+        self.core.output.borrow().len()
     }
 
     /// Takes what the node has to tell people.
@@ -193,14 +209,16 @@ impl<S: 'static> Node<S> {
         self.core.log_level.set(level);
     }
 
-    /// Whether it waits for more than the turns of its periodic functions.
-    pub(crate) fn is_waiting(&self) -> bool {
+    /// Whether it waits for the turns of its periodic functions alone: no
+    /// handler waits, and no [`after`](Context::after) is pending.
+    pub fn is_idle(&self) -> bool {
         // Each periodic function has one timer, from `init` on.
-        self.core.waiting() > 0 || self.core.timers() > self.registry.every.len()
+        self.core.waiting() == 0 && self.core.timers() <= self.registry.every.len()
     }
 
-    /// The longest period of its periodic functions; zero if it has none.
-    pub(crate) fn longest_period(&self) -> Duration {
+    /// The longest period of its periodic functions; zero if it has none. In
+    /// such a time an [idle](Self::is_idle) node has run each of them.
+    pub fn longest_period(&self) -> Duration {
         let periods = self.registry.every.iter().map(|every| every.period);
         periods.max().unwrap_or_default()
     }

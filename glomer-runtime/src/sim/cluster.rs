@@ -5,7 +5,7 @@ use super::history::{Operation, Pending};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
 use super::network::{self, Address, Delivery, Network, Outcome, Role};
-use super::packet::{Label, Packet};
+use super::packet::Packet;
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
 use crate::body::read::decode_reply;
@@ -13,7 +13,7 @@ use crate::body::wire::Envelope;
 use crate::body::write::{self, Header};
 use crate::log::{Level, Record};
 use crate::node::received_error;
-use crate::{Error, Init, Message, Node, Rng};
+use crate::{Action, Error, Init, Message, Node, Outgoing, Output, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -154,7 +154,7 @@ impl<S> Builder<S> {
             counters: Counters::default(),
             recorder: Recorder::new(self.record_all),
             log: VecDeque::new(),
-            output: Vec::new(),
+            output: Output::default(),
         };
         for index in 0..self.nodes {
             cluster.boot(index);
@@ -214,7 +214,7 @@ pub struct Cluster<S: 'static> {
     recorder: Recorder,
     log: VecDeque<(Duration, Address, Record)>,
     /// Kept to be used again.
-    output: Vec<u8>,
+    output: Output,
 }
 
 /// A node of the cluster, whether it runs or not.
@@ -311,12 +311,11 @@ impl<S> Cluster<S> {
         let period = period.max().unwrap_or_default();
         loop {
             let busy = self.network.in_flight() > 0 || self.waiting > 0;
-            let quiet_at = match busy {
-                true => limit,
-                false => self
-                    .now
-                    .max(self.last_sent.saturating_add(period))
-                    .min(limit),
+            let quiet_at = if busy {
+                limit
+            } else {
+                let silent = self.last_sent.saturating_add(period);
+                self.now.max(silent).min(limit)
             };
             if !self.step(quiet_at) {
                 self.advance(quiet_at);
@@ -822,7 +821,7 @@ impl<S> Cluster<S> {
         let src = member.address;
         node.swap_output(&mut self.output);
         let records = node.take_log();
-        let waiting = node.is_waiting();
+        let waiting = !node.is_idle();
         if let Some(deadline) = node.deadline() {
             // A later deadline is found when the alarm rings.
             let due = deadline.max(self.now);
@@ -840,11 +839,17 @@ impl<S> Cluster<S> {
             self.log.push_back((self.now, src, record.clone()));
             self.record(Event::Logged { node: src, record });
         }
-        if !self.output.is_empty() {
-            for packet in Packet::split(&self.output) {
-                self.route(src, packet);
+        let output = std::mem::take(&mut self.output);
+        for action in output.actions() {
+            match action {
+                Action::Send(batch) => {
+                    for (message, packet) in batch.messages().zip(Packet::of(batch)) {
+                        self.route(src, message, packet);
+                    }
+                }
             }
         }
+        self.output = output;
     }
 
     fn clear_alarm(&mut self, index: usize) {
@@ -860,18 +865,17 @@ impl<S> Cluster<S> {
     }
 
     /// Sends what a node wrote to where it belongs.
-    fn route(&mut self, src: Address, packet: Packet) {
-        let shared = packet.clone();
-        let Label { dest, kind } = shared.label();
-        match self.network.lookup(&dest) {
-            Some(dest) => self.send(src, dest, &kind, packet),
+    fn route(&mut self, src: Address, message: Outgoing<'_>, packet: Packet) {
+        let Outgoing { dest, kind, line } = message;
+        match self.network.lookup(dest) {
+            Some(dest) => self.send(src, dest, kind, packet),
             // Whoever sent an injected line may not exist, and is answered all the same.
             None if packet.envelope().header.in_reply_to.is_some() => {}
             None => panic!(
                 "{} sent a message to {dest:?}, and nobody is called that here; {}; the message: {}",
                 self.network.name(src),
                 self.who_is_here(),
-                String::from_utf8_lossy(shared.line())
+                String::from_utf8_lossy(line)
             ),
         }
     }

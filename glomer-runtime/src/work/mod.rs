@@ -4,6 +4,8 @@
 //! [`Context`](crate::Context) hands parts of it to handlers,
 //! [`Node`](crate::Node) drives it. Nothing here does IO or reads a clock.
 
+mod output;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Display;
@@ -16,9 +18,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::output::{Action, Batch, Outgoing, Output};
 use crate::body::write::{self, Header};
+use crate::body::{Error, Message};
 use crate::log::{Level, Record};
-use crate::{Error, Message, Rng};
+use crate::rng::Rng;
 
 /// How many handlers may wait at once; requests beyond are refused with error
 /// 11, so that a flood of requests cannot take all memory.
@@ -29,7 +33,7 @@ pub(crate) struct Core {
     pub(crate) identity: OnceCell<Identity>,
     pub(crate) now: Cell<Duration>,
     pub(crate) rng: RefCell<Rng>,
-    pub(crate) out: RefCell<Vec<u8>>,
+    pub(crate) output: RefCell<Output>,
     pub(crate) log_level: Cell<Level>,
     pub(crate) records: RefCell<Vec<Record>>,
     next_msg_id: Cell<u64>,
@@ -134,7 +138,7 @@ impl Core {
             identity: OnceCell::new(),
             now: Cell::default(),
             rng: RefCell::new(rng),
-            out: RefCell::default(),
+            output: RefCell::default(),
             log_level: Cell::default(),
             records: RefCell::default(),
             next_msg_id: Cell::new(first_msg_id),
@@ -176,14 +180,7 @@ impl Core {
             kind: M::TYPE,
             msg_id,
         };
-        write::message(
-            &mut self.out.borrow_mut(),
-            self.node_id(),
-            dest,
-            header,
-            None,
-            message,
-        )
+        self.write(dest, header, None, message)
     }
 
     /// Keeps a message of the node to itself until `delay` has passed.
@@ -215,14 +212,7 @@ impl Core {
                     kind: M::TYPE,
                     in_reply_to: msg_id,
                 };
-                let written = write::message(
-                    &mut self.out.borrow_mut(),
-                    self.node_id(),
-                    request.src,
-                    header,
-                    M::REPLY_FIELD,
-                    &reply,
-                );
+                let written = self.write(request.src, header, M::REPLY_FIELD, &reply);
                 let Err(error) = written else { return };
                 let text = format!("the reply to `{}` cannot be sent: {error}", M::TYPE);
                 self.log(Level::Error, || &text);
@@ -246,20 +236,37 @@ impl Core {
             format!("answered {} with {error}", request.src)
         });
         #[derive(Serialize)]
-        struct Body<'a> {
+        struct Answer<'a> {
             code: u32,
             text: &'a str,
         }
-        let body = Body {
+        let answer = Answer {
             code: error.code(),
             text: error.text(),
         };
         let header = Header::Error {
             in_reply_to: msg_id,
         };
-        let mut out = self.out.borrow_mut();
-        write::message(&mut out, self.node_id(), request.src, header, None, &body)
+        self.write(request.src, header, None, &answer)
             .expect("an error body is JSON");
+    }
+
+    /// Appends a message to the output, or nothing if it cannot be written.
+    fn write<T: Serialize>(
+        &self,
+        dest: &str,
+        header: Header<'_>,
+        only: Option<&'static str>,
+        fields: &T,
+    ) -> serde_json::Result<()> {
+        let kind = match header {
+            Header::Message { kind, .. } => [kind, ""],
+            Header::Ok { kind, .. } => [kind, "_ok"],
+            Header::Error { .. } => ["error", ""],
+        };
+        let write =
+            |lines: &mut Vec<u8>| write::message(lines, self.node_id(), dest, header, only, fields);
+        self.output.borrow_mut().message(dest, kind, write)
     }
 
     // Rpcs.
