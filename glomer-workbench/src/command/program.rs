@@ -1,11 +1,26 @@
 //! Which program the nodes run.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use cargo_metadata::Message;
+use serde::Deserialize;
+
+/// Has cargo show how a build goes, though it is told to be quiet about all else.
+const SHOW_PROGRESS: [&str; 4] = [
+    "--config",
+    "term.progress.when='always'",
+    "--config",
+    "term.progress.width=80",
+];
+
+/// What cargo says of a build in one line of JSON, as far as it matters here.
+#[derive(Deserialize)]
+struct BuildMessage {
+    /// The program that was built, if that is what the line tells of.
+    executable: Option<PathBuf>,
+}
 
 /// The options that name the program.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,6 +87,9 @@ impl Program {
         let mut command = Command::new(cargo);
         command.args(["build", "--release", "--quiet"]);
         command.arg("--message-format=json-render-diagnostics");
+        if io::stderr().is_terminal() {
+            command.args(SHOW_PROGRESS);
+        }
         command.args(self.to_args());
         if self.example.is_none() {
             command.arg("--bins");
@@ -81,13 +99,16 @@ impl Program {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("cargo: {error}")))?;
-        let output = build.stdout.take().map(io::BufReader::new);
-        let mut programs: Vec<PathBuf> = Vec::new();
-        for message in output.into_iter().flat_map(Message::parse_stream) {
-            if let Message::CompilerArtifact(artifact) = message?
-                && let Some(program) = artifact.executable
-            {
-                programs.push(program.into());
+        let mut programs = Vec::new();
+        for line in build
+            .stdout
+            .take()
+            .map(io::BufReader::new)
+            .into_iter()
+            .flat_map(BufRead::lines)
+        {
+            if let Ok(message) = serde_json::from_str::<BuildMessage>(&line?) {
+                programs.extend(message.executable);
             }
         }
         if !build.wait()?.success() {
