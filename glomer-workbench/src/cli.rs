@@ -42,6 +42,11 @@ pub(crate) fn print(line: &str) -> io::Result<()> {
     }
 }
 
+/// Writes a line to standard error, if anyone is left to hear it.
+pub(crate) fn tell(text: &impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -55,9 +60,10 @@ pub fn main() -> ExitCode {
             );
             // Nobody is left to hear it if this fails.
             let _ = error.print();
-            return match asked_for {
-                true => ExitCode::SUCCESS,
-                false => ExitCode::from(FAILURE),
+            return if asked_for {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::from(FAILURE)
             };
         }
     };
@@ -68,7 +74,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => command::bench::run(&args),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        tell(&format_args!("error: {error}"));
         ExitCode::from(FAILURE)
     })
 }

@@ -75,15 +75,6 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
     map
 }
 
-/// The line that a run ends with.
-pub fn closing_line(verdict: Validity) -> &'static str {
-    match verdict {
-        Validity::True => "Everything looks good! ヽ(‘ー`)ノ",
-        Validity::False => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
-        Validity::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
-    }
-}
-
 /// How a run or a check ended, from best to worst, and with which exit code.
 ///
 /// | code | ending |
@@ -116,6 +107,16 @@ impl Ending {
             (_, Validity::True) => Ending::Valid,
             (_, Validity::Unknown) => Ending::Unknown,
             (_, Validity::False) => Ending::Invalid,
+        }
+    }
+
+    /// The line that a run ends with: Maelstrom's, where it has one.
+    pub fn closing_line(self) -> &'static str {
+        match self {
+            Ending::Valid => "Everything looks good! ヽ(‘ー`)ノ",
+            Ending::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
+            Ending::Invalid => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
+            Ending::Broken => "The run could not be completed.",
         }
     }
 

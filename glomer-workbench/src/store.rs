@@ -59,11 +59,22 @@ impl RunDir {
     /// Writes a file.
     ///
     /// # Errors
-    /// If the file system does not let it; the error names the file.
+    /// As [`write`].
     pub fn write(&self, name: &str, contents: &str) -> io::Result<()> {
-        let path = self.path.join(name);
-        fs::write(&path, contents).map_err(named(&path))
+        write(&self.path.join(name), contents)
     }
+}
+
+/// Writes a whole file, or none.
+///
+/// # Errors
+/// If the file system does not let it, such as for want of room; the error names the file.
+pub(crate) fn write(path: &Path, contents: &str) -> io::Result<()> {
+    fs::write(path, contents).map_err(|error| {
+        // What is cut must not be taken for the whole.
+        let _ = fs::remove_file(path);
+        named(path)(error)
+    })
 }
 
 /// Adds to an error which file it is about.

@@ -453,13 +453,12 @@ fn an_absurdly_long_interval_is_as_good_as_never() {
     assert!(stdout(&output).contains(":count 1,"), "{}", stdout(&output));
 }
 
-#[test]
-fn an_interrupted_run_keeps_what_there_is_and_ends_with_255() {
-    let place = Place::new();
+/// Starts a run, sends it a signal while operations go on, and gives what it then said.
+fn interrupted(place: &Place, signal: Signal, command: &mut Command) -> (Option<i32>, Vec<String>) {
     // A node that tells that operations have begun.
     let node = NODE.replace("*) text=", "*) echo working >&2; text=");
     fs::write(place.path("node.sh"), node).unwrap();
-    let mut run = Command::new(env!("CARGO_BIN_EXE_glomer"))
+    let mut run = command
         .args(["test", "-w", "echo", "--bin", "node.sh", "--log-stderr"])
         .args(["--node-count", "1", "--rate", "50"])
         .current_dir(place.dir.path())
@@ -471,15 +470,78 @@ fn an_interrupted_run_keeps_what_there_is_and_ends_with_255() {
     // At the second operation the only client has the answer to the first.
     let working = |line: &io::Result<String>| line.as_ref().unwrap().contains("working");
     assert!(said.by_ref().filter(working).nth(1).is_some());
-    kill(Pid::from_raw(run.id() as i32), Signal::SIGINT).unwrap();
-    let rest: Vec<String> = said.map(Result::unwrap).collect();
-    assert!(rest.iter().any(|line| line.contains("was interrupted")));
-    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(255));
-    let results = read(&place.path("store/latest/results.json"));
-    let results: Value = serde_json::from_str(&results).unwrap();
-    assert_eq!(results["problem"]["type"], "interrupted");
-    assert_eq!(results["valid?"], "unknown");
-    assert!(results["stats"]["count"].as_u64() > Some(0));
+    kill(Pid::from_raw(run.id() as i32), signal).unwrap();
+    let rest = if signal == Signal::SIGHUP {
+        // Its terminal is gone, and whatever it says is an error.
+        drop(said);
+        Vec::new()
+    } else {
+        said.map(Result::unwrap).collect()
+    };
+    (run.wait_with_output().unwrap().status.code(), rest)
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_there_is_and_ends_with_255() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP] {
+        let place = Place::new();
+        let mut glomer = Command::new(env!("CARGO_BIN_EXE_glomer"));
+        let (code, said) = interrupted(&place, signal, &mut glomer);
+        if signal != Signal::SIGHUP {
+            assert!(said.iter().any(|line| line.contains("was interrupted")));
+        }
+        assert_eq!(code, Some(255), "{signal}");
+        let results = read(&place.path("store/latest/results.json"));
+        let results: Value = serde_json::from_str(&results).unwrap();
+        assert_eq!(results["problem"]["type"], "interrupted");
+        assert_eq!(results["valid?"], "unknown");
+        assert!(results["stats"]["count"].as_u64() > Some(0));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_ignored_as_under_nohup_interrupts_nothing() {
+    let place = Place::new();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap "" HUP; exec "$0" "$@" --time-limit 1"#]);
+    shell.arg(env!("CARGO_BIN_EXE_glomer"));
+    let (code, _) = interrupted(&place, Signal::SIGHUP, &mut shell);
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn without_room_for_the_report_the_verdict_is_told_all_the_same_and_no_file_is_cut() {
+    let place = Place::new();
+    // No file may be longer than 8 KiB or so, which is as good as a full disk.
+    let output = Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; ulimit -f 16; exec "$0" "$@""#])
+        .arg(env!("CARGO_BIN_EXE_glomer"))
+        .args([
+            "test",
+            "-w",
+            "echo",
+            "--bin",
+            "node.sh",
+            "--time-limit",
+            "2",
+        ])
+        .args(["--node-count", "2", "--rate", "100", "--seed", "1"])
+        .current_dir(place.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(255));
+    assert!(
+        stdout(&output).ends_with("Everything looks good! ヽ(‘ー`)ノ\n"),
+        "{}",
+        stdout(&output)
+    );
+    let said = stderr(&output);
+    assert!(said.contains("error: store/echo/"), "{said}");
+    assert!(said.contains("history.edn: "), "{said}");
+    let dir = place.path("store/latest");
+    assert!(Edn::parse(&read(&dir.join("results.edn"))).is_ok());
+    assert!(!dir.join("history.edn").exists());
 }
 
 #[test]

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Zoned;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
 use super::options::Options;
-use crate::checker::Validity;
-use crate::cli::{FAILURE, print};
+use crate::cli::{FAILURE, print, tell};
 use crate::edn::Edn;
 use crate::report;
-use crate::results::{self, Ending, closing_line};
+use crate::results::{self, Ending};
 use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
@@ -33,12 +32,7 @@ pub fn run(options: &Options) -> io::Result<ExitCode> {
         program: options.program.find()?,
         args: options.args.clone(),
     };
-    let interrupt = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The first one ends the run, the second one everything.
-        flag::register_conditional_shutdown(signal, FAILURE.into(), interrupt.clone())?;
-        flag::register(signal, interrupt.clone())?;
-    }
+    let interrupt = interrupt()?;
 
     let first = options.seed.unwrap_or_else(any_seed);
     let most = options
@@ -57,9 +51,34 @@ pub fn run(options: &Options) -> io::Result<ExitCode> {
         }
     }
     if options.runs.is_some() || options.until_failure {
-        eprintln!("{tally}");
+        tell(&tally);
     }
     Ok(worst.exit_code())
+}
+
+/// A flag that is set by whatever asks the command to end.
+fn interrupt() -> io::Result<Arc<AtomicBool>> {
+    let interrupt = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGQUIT, SIGTERM] {
+        // The first one ends the run, the second one everything.
+        flag::register_conditional_shutdown(signal, FAILURE.into(), interrupt.clone())?;
+        flag::register(signal, interrupt.clone())?;
+    }
+    // A terminal that goes sends it more than once, and `nohup` has it ignored.
+    if !is_ignored(SIGHUP) {
+        flag::register(SIGHUP, interrupt.clone())?;
+    }
+    Ok(interrupt)
+}
+
+/// Whether whoever started this process has it ignore a signal, as far as the system tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// How many runs ended how.
@@ -112,31 +131,16 @@ fn one_run(
     progress.then("checking the history");
     let results = results::results(&run, &options.expectations(seed));
     let ending = Ending::of(run.problem.as_ref(), &results);
-    progress.then("drawing the report");
-    keep(options, &dir, &nodes, seed, &run, &results)?;
+    // First of all the verdict: there may be no room to keep anything.
     progress.clear();
-
-    // The first of them were told while the run went on.
-    let warnings = results.get("warnings").and_then(Edn::as_seq).unwrap_or(&[]);
-    for warning in warnings.iter().skip(run.warnings.len()) {
-        progress.insist(warning.name().unwrap_or_default());
-    }
-    if let Some(problem) = &run.problem {
-        progress.insist(&format!("\n{problem}"));
-    }
+    show(options, number, &run, &results, ending, &progress)?;
+    progress.then("drawing the report");
+    let kept = keep(options, &dir, &nodes, seed, &run, &results, ending);
+    progress.clear();
+    kept?;
     if options.json {
-        // One line for each run.
-        print(&serde_json::to_string(&results)?)?;
         return Ok(ending);
     }
-    // Of many runs, those that went well are told in one line.
-    if number == 0 || ending != Ending::Valid {
-        print(&format!("{}\n\n", results.pretty(Edn::RESULTS_WIDTH)))?;
-    }
-    print(match ending {
-        Ending::Broken => "The run could not be completed.",
-        _ => closing_line(Validity::of(&results)),
-    })?;
     let page = dir.path().join("index.html");
     progress.say(&format!(
         "{} shows all of it; --seed {seed} repeats it",
@@ -148,6 +152,34 @@ fn one_run(
     Ok(ending)
 }
 
+/// Shows how a run ended.
+fn show(
+    options: &Options,
+    number: u64,
+    run: &Run,
+    results: &Edn,
+    ending: Ending,
+    progress: &Progress,
+) -> io::Result<()> {
+    // The first of them were told while the run went on.
+    let warnings = results.get("warnings").and_then(Edn::as_seq).unwrap_or(&[]);
+    for warning in warnings.iter().skip(run.warnings.len()) {
+        progress.insist(warning.name().unwrap_or_default());
+    }
+    if let Some(problem) = &run.problem {
+        progress.insist(&format!("\n{problem}"));
+    }
+    if options.json {
+        // One line for each run.
+        return print(&serde_json::to_string(results)?);
+    }
+    // Of many runs, those that went well are told in one line.
+    if number == 0 || ending != Ending::Valid {
+        print(&format!("{}\n\n", results.pretty(Edn::RESULTS_WIDTH)))?;
+    }
+    print(ending.closing_line())
+}
+
 /// Writes everything that is kept of a run.
 fn keep(
     options: &Options,
@@ -156,6 +188,7 @@ fn keep(
     seed: u64,
     run: &Run,
     results: &Edn,
+    ending: Ending,
 ) -> io::Result<()> {
     let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
     let jsonl = run.history.to_jsonl().map_err(io::Error::other)?;
@@ -181,6 +214,7 @@ fn keep(
             history: &run.history,
             journal: &run.journal,
             results,
+            ending,
             logs: &nodes.iter().map(log).collect::<Vec<_>>(),
             files: &files.map(|(name, _)| name.to_owned()),
         },
@@ -189,28 +223,13 @@ fn keep(
 
 /// This command line with that seed, and for one run.
 fn replay(seed: u64) -> String {
-    let mut words = vec!["glomer".to_owned()];
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--" => {
-                words.extend(["--seed".to_owned(), seed.to_string(), arg]);
-                words.extend(args);
-                return quoted(&words);
-            }
-            "--seed" | "--runs" | "--test-count" => drop(args.next()),
-            "--until-failure" => {}
-            _ if ["--seed=", "--runs=", "--test-count="]
-                .iter()
-                .any(|option| arg.starts_with(option)) => {}
-            _ => words.push(arg),
-        }
-    }
-    words.extend(["--seed".to_owned(), seed.to_string()]);
-    quoted(&words)
-}
-
-fn quoted(words: &[String]) -> String {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    words.insert(0, "glomer".to_owned());
+    // An option that is given again replaces itself; what follows `--` is the node's.
+    let end = words.iter().position(|word| word == "--");
+    let once = ["--seed", &seed.to_string(), "--runs", "1"].map(str::to_owned);
+    let end = end.unwrap_or(words.len());
+    words.splice(end..end, once);
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 

@@ -12,12 +12,14 @@ mod plot;
 mod rate;
 mod text;
 
+use std::io;
 use std::path::Path;
-use std::{fs, io};
 
 use crate::edn::Edn;
 use crate::history::History;
+use crate::results::Ending;
 use crate::run::journal::Journal;
+use crate::store;
 
 /// A run, as its report shows it.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ pub struct Input<'a> {
     pub journal: &'a Journal,
     /// The results map with `:valid?` at its top.
     pub results: &'a Edn,
+    /// How the run ended.
+    pub ending: Ending,
     /// The nodes' names, each with the path of its log within the report's
     /// directory: `("n0", "node-logs/n0.log")`.
     pub logs: &'a [(String, String)],
@@ -58,7 +62,7 @@ pub struct Input<'a> {
 /// beside it.
 ///
 /// # Errors
-/// When a file cannot be written or a log that exists cannot be read.
+/// When a file cannot be written, which is then not there, or a log that exists cannot be read.
 pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     let faults = faults::faults(run.history);
     let operations = operations::operations(run.history);
@@ -68,9 +72,9 @@ pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     let diagram = lamport::diagram(run.journal, &faults);
     let latency = latency::svg(&operations, &faults, until)?;
     let rate = rate::svg(&operations, &faults, until)?;
-    fs::write(dir.join("messages.svg"), &diagram.svg)?;
-    fs::write(dir.join("latency.svg"), &latency)?;
-    fs::write(dir.join("rate.svg"), &rate)?;
+    store::write(&dir.join("messages.svg"), &diagram.svg)?;
+    store::write(&dir.join("latency.svg"), &latency)?;
+    store::write(&dir.join("rate.svg"), &rate)?;
     let shown = page::Shown {
         operations: &operations,
         faults: &faults,
@@ -79,5 +83,5 @@ pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
         rate: &rate,
         logs: &page::tails(dir, run.logs)?,
     };
-    fs::write(dir.join("index.html"), page::html(run, &shown))
+    store::write(&dir.join("index.html"), &page::html(run, &shown))
 }

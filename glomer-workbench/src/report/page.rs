@@ -14,6 +14,7 @@ use super::lamport::Diagram;
 use super::meaning::meaning;
 use super::operations::{Operation, Outcome, functions, quantile};
 use super::text::{count, duration, printable, shorten};
+use crate::checker::Validity;
 use crate::edn::Edn;
 use crate::history::{Op, Process};
 
@@ -82,46 +83,18 @@ pub(super) fn tails(dir: &Path, paths: &[(String, String)]) -> io::Result<Vec<Lo
     Ok(logs)
 }
 
-/// What `:valid?` says.
-#[derive(Clone, Copy, PartialEq)]
-enum Verdict {
-    Valid,
-    Invalid,
-    Unknown,
-}
-
-impl Verdict {
-    fn of(results: &Edn) -> Self {
-        match results.get("valid?") {
-            Some(Edn::Bool(true)) => Self::Valid,
-            Some(Edn::Bool(false)) => Self::Invalid,
-            _ => Self::Unknown,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Valid => "valid",
-            Self::Invalid => "invalid",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    fn closing(self) -> &'static str {
-        match self {
-            Self::Valid => "Everything looks good! ヽ(‘ー`)ノ",
-            Self::Invalid => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
-            Self::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
-        }
+/// A verdict in a word.
+fn name(verdict: Validity) -> &'static str {
+    match verdict {
+        Validity::True => "valid",
+        Validity::False => "invalid",
+        Validity::Unknown => "unknown",
     }
 }
-
-/// The closing line of a run with a problem, whatever its results say.
-const CUT_SHORT: &str = "The run was cut short.";
 
 /// The page.
 pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
-    let verdict = Verdict::of(run.results);
+    let verdict = Validity::of(run.results);
     let sections = sections(run, shown);
     let page = html! {
         (DOCTYPE)
@@ -133,14 +106,14 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
                 // Whatever a node wrote into its messages, nothing is loaded.
                 meta http-equiv="Content-Security-Policy"
                     content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                title { (run.workload) ": " (verdict.name()) " · glomer" }
+                title { (run.workload) ": " (name(verdict)) " · glomer" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header class=(verdict.name()) {
+                header class=(name(verdict)) {
                     p.brand { "glomer test" }
-                    h1 { (run.workload) " " span.badge { (verdict.name()) } }
-                    p.closing { (if run.problem.is_some() { CUT_SHORT } else { verdict.closing() }) }
+                    h1 { (run.workload) " " span.badge { (name(verdict)) } }
+                    p.closing { (run.ending.closing_line()) }
                     nav {
                         a href="#overview" { "Overview" }
                         @for section in &sections { a href={ "#" (section.id) } { (section.title) } }
@@ -230,7 +203,7 @@ fn plot(svg: &str) -> Markup {
     html! { div.scroll { div.plot { (PreEscaped(svg)) } } }
 }
 
-fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
+fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
     let mut doubts = Vec::new();
     find_doubts(run.results, &mut Vec::new(), &mut doubts);
     html! {
@@ -244,7 +217,7 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Verdict) -> Markup {
                     @for warning in warnings { p { (printable(warning.name().unwrap_or_default())) } }
                 }
             }
-            @if verdict != Verdict::Valid && !doubts.is_empty() {
+            @if verdict != Validity::True && !doubts.is_empty() {
                 div.problem {
                     h2 { "Why it is not valid" }
                     @for doubt in doubts.iter().take(MAX_DOUBTS) { (doubt) }

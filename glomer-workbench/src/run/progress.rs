@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::engine::Status;
+use crate::cli::tell;
 
 /// A line on standard error that is redrawn, if that is a terminal.
 pub struct Progress {
@@ -21,9 +22,10 @@ impl Progress {
 
     /// Makes a line; a quiet one is never drawn.
     pub fn new(quiet: bool) -> Progress {
-        let target = match quiet {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{wide_msg}").expect("the template is right"));
@@ -66,7 +68,7 @@ impl Progress {
 
     /// Says something that was asked for, or that must be seen.
     pub fn insist(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.bar.suspend(|| tell(&text));
     }
 
     /// Removes the line.

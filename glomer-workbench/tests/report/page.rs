@@ -381,7 +381,10 @@ fn the_report_of_a_run_that_never_began_is_whole() {
     });
     let page = page(&report);
     assert_eq!(texts(&page, ".problem pre"), ["n0 did not answer init"]);
-    assert_eq!(texts(&page, ".closing"), ["The run was cut short."]);
+    assert_eq!(
+        texts(&page, ".closing"),
+        ["The run could not be completed."]
+    );
     assert_eq!(texts(&page, ".tiles div"), ["operations0", "run time0 ms"]);
     assert_eq!(
         texts(&page, "nav a"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
 use glomer_workbench::report::{self, Input};
+use glomer_workbench::results::Ending;
 use glomer_workbench::run::journal::{EventKind, Journal};
 use tempfile::TempDir;
 
@@ -100,6 +101,7 @@ impl Report {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("node-logs")).unwrap();
         fs::write(dir.path().join("node-logs/n0.log"), &parts.log).unwrap();
+        let results = Edn::parse(&parts.results).unwrap();
         let run = Input {
             workload: "broadcast",
             options: &[
@@ -111,7 +113,12 @@ impl Report {
             problem: parts.problem.as_deref(),
             history: &History::from_edn(&parts.history).unwrap(),
             journal: &parts.journal,
-            results: &Edn::parse(&parts.results).unwrap(),
+            results: &results,
+            ending: if parts.problem.is_some() {
+                Ending::Broken
+            } else {
+                Ending::of(None, &results)
+            },
             logs: &[
                 ("n0".into(), "node-logs/n0.log".into()),
                 ("n1".into(), "node-logs/never-started.log".into()),
