@@ -5,6 +5,7 @@ pub mod checker;
 pub mod cli;
 pub mod command;
 pub mod edn;
+pub mod failures;
 pub mod history;
 pub mod report;
 pub mod results;

@@ -9,6 +9,7 @@ use crate::checker::{
 };
 use crate::cli::FAILURE;
 use crate::edn::Edn;
+use crate::failures::Failures;
 use crate::history::OpType;
 use crate::run::Run;
 use crate::run::journal::{Counts, Journal};
@@ -54,6 +55,12 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
         ("lateness", lateness(&run.lateness)),
         ("seed", expected.seed.into()),
     ]);
+    if let Some(failures) = Failures::of(&run.history).to_edn() {
+        map.insert("failures", failures);
+    }
+    if let Some(errors) = run.node_errors.to_edn() {
+        map.insert("node-errors", errors);
+    }
     let told = run.warnings.iter().map(|warning| warning.as_str().into());
     let found = checked.get(WARNINGS).and_then(Edn::as_seq).unwrap_or(&[]);
     let warnings: Vec<Edn> = told.chain(found.iter().cloned()).collect();

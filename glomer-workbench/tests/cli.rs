@@ -173,6 +173,65 @@ fn json_is_all_that_is_printed_when_asked_for() {
 }
 
 #[test]
+fn what_nodes_report_as_errors_is_counted_and_told_even_of_a_valid_run() {
+    let place = Place::new();
+    let error = r#"echo "glomer error: \`echo\` at node.sh:9: no $id" >&2"#;
+    let node = NODE.replace("*) text=", &format!("*) {error}; text="));
+    fs::write(place.path("node.sh"), node).unwrap();
+    let output = place.echo(&["--rate", "40"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let results = read(&place.path("store/latest/results.json"));
+    let results: Value = serde_json::from_str(&results).unwrap();
+    let errors = &results["node-errors"];
+    let [first, second] = &errors["causes"].as_array().unwrap()[..] else {
+        panic!("one cause for each node: {errors}");
+    };
+    assert_eq!(
+        (&first["node"], &second["node"]),
+        (&"n0".into(), &"n1".into())
+    );
+    let count = |cause: &Value| cause["count"].as_u64().unwrap();
+    assert_eq!(errors["count"], count(first) + count(second));
+    assert_eq!(results["stats"]["count"], errors["count"]);
+    for cause in [first, second] {
+        assert_eq!(cause["cause"], "`echo` at node.sh:9");
+        let sample = cause["sample"].as_str().unwrap();
+        assert!(sample.starts_with("`echo` at node.sh:9: no "), "{sample}");
+        assert!(said.contains(sample), "{said}");
+    }
+    let others = &errors["other-lines"];
+    assert_eq!(others[0]["last"][0], "started with", "{others}");
+    let page = read(&place.path("store/latest/index.html"));
+    assert!(page.contains("What nodes reported as errors"));
+    assert!(page.contains("`echo` at node.sh:9</td>"), "{page}");
+}
+
+#[test]
+fn the_reasons_of_failures_are_told() {
+    let place = Place::new();
+    let refused = r#"*) body='"type":"error","code":10,"text":"no handler for echo"'"#;
+    let node = NODE.replace("*) text=", &format!("{refused} ;;\n    no) text="));
+    fs::write(place.path("node.sh"), node).unwrap();
+    let output = place.echo(&[]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(" × echo "), "{said}");
+    assert!(said.contains("no handler for echo"), "{said}");
+    let results = read(&place.path("store/latest/results.json"));
+    let results: Value = serde_json::from_str(&results).unwrap();
+    let failures = results["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0]["count"], results["stats"]["count"]);
+    assert_eq!(failures[0]["f"], "echo");
+    assert!(
+        failures[0]["sample"]
+            .to_string()
+            .contains("no handler for echo")
+    );
+}
+
+#[test]
 fn arguments_reach_the_node_and_logs_the_user() {
     let place = Place::new();
     let output = place.echo(&[
@@ -537,11 +596,14 @@ fn without_room_for_the_report_the_verdict_is_told_all_the_same_and_no_file_is_c
         stdout(&output)
     );
     let said = stderr(&output);
-    assert!(said.contains("error: store/echo/"), "{said}");
-    assert!(said.contains("history.edn: "), "{said}");
-    let dir = place.path("store/latest");
-    assert!(Edn::parse(&read(&dir.join("results.edn"))).is_ok());
-    assert!(!dir.join("history.edn").exists());
+    let path = said
+        .split("error: ")
+        .nth(1)
+        .and_then(|error| error.split(": ").next());
+    let path = place.path(path.unwrap());
+    assert!(path.starts_with(place.path("store/echo")), "{said}");
+    assert!(!path.exists(), "{said}");
+    assert!(Edn::parse(&read(&place.path("store/latest/results.edn"))).is_ok());
 }
 
 #[test]

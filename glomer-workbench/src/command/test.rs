@@ -13,6 +13,7 @@ use signal_hook::flag;
 use super::options::Options;
 use crate::cli::{FAILURE, print, tell};
 use crate::edn::Edn;
+use crate::failures::Failures;
 use crate::report;
 use crate::results::{self, Ending};
 use crate::run::plan::Plan;
@@ -177,6 +178,10 @@ fn show(
     if number == 0 || ending != Ending::Valid {
         print(&format!("{}\n\n", results.pretty(Edn::RESULTS_WIDTH)))?;
     }
+    if ending != Ending::Valid {
+        progress.mention(&Failures::of(&run.history));
+    }
+    progress.mention(&run.node_errors);
     print(ending.closing_line())
 }
 

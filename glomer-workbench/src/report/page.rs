@@ -217,6 +217,12 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
                     @for warning in warnings { p { (printable(warning.name().unwrap_or_default())) } }
                 }
             }
+            @if let Some(causes) = run.results.get("node-errors").and_then(|errors| errors.get("causes")?.as_seq()).filter(|causes| !causes.is_empty()) {
+                div.problem {
+                    h2 { "What nodes reported as errors" }
+                    (node_errors(causes))
+                }
+            }
             @if verdict != Validity::True && !doubts.is_empty() {
                 div.problem {
                     h2 { "Why it is not valid" }
@@ -236,6 +242,34 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
                     div.wide[value.len() > NARROW] { dt { (name) } dd { (printable(value)) } }
                 }
                 div { dt { "seed" } dd { (run.seed) } }
+            }
+        }
+    }
+}
+
+/// The errors of nodes, as the results have them.
+fn node_errors(causes: &[Edn]) -> Markup {
+    let text = |cause: &Edn, key| {
+        cause
+            .get(key)
+            .and_then(Edn::name)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    html! {
+        div.scroll {
+            table {
+                thead { tr { th { "node" } th.figure { "count" } th { "what they have in common" } th { "the first of them" } } }
+                tbody {
+                    @for cause in causes {
+                        tr {
+                            td { (text(cause, "node")) }
+                            td.figure { (count(cause.get("count").and_then(Edn::as_int).and_then(|n| usize::try_from(n).ok()).unwrap_or(0))) }
+                            td { (printable(&text(cause, "cause"))) }
+                            td { (printable(&text(cause, "sample"))) }
+                        }
+                    }
+                }
             }
         }
     }

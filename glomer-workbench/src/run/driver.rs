@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use super::alarm::Alarm;
 use super::engine::{Action, Engine};
 use super::journal::Journal;
+use super::node_errors::NodeErrors;
 use super::plan::Plan;
 use super::problem::{Problem, ProblemKind};
 use super::process::{self, Launch, NodeProcess, ReadState, describe};
@@ -43,6 +44,8 @@ pub struct Run {
     pub journal: Journal,
     /// What is not right and did not end the run.
     pub warnings: Vec<String>,
+    /// What nodes reported as errors.
+    pub node_errors: NodeErrors,
     /// What ended the run early.
     pub problem: Option<Problem>,
     /// How late messages were handed to nodes, in microseconds after they were due.
@@ -91,7 +94,7 @@ pub fn run(
     };
     driver.engine.start(Duration::ZERO);
     driver.drive(interrupt)?;
-    Ok(driver.finish())
+    driver.finish()
 }
 
 struct Driver<'a> {
@@ -143,9 +146,10 @@ impl Driver<'_> {
                 continue;
             }
 
-            let timeout = match readable.is_empty() {
-                true => self.timeout(!closed.is_empty()),
-                false => Duration::ZERO,
+            let timeout = if readable.is_empty() {
+                self.timeout(!closed.is_empty())
+            } else {
+                Duration::ZERO
             };
             let timeout = self.alarm.set(timeout)?;
             match self.poll.poll(&mut events, timeout) {
@@ -177,9 +181,10 @@ impl Driver<'_> {
     }
 
     fn timeout(&self, soon: bool) -> Duration {
-        let most = match soon {
-            true => Duration::from_millis(10),
-            false => Progress::INTERVAL,
+        let most = if soon {
+            Duration::from_millis(10)
+        } else {
+            Progress::INTERVAL
         };
         let due = self.engine.deadline().unwrap_or(Duration::MAX);
         due.saturating_sub(self.clock.elapsed()).min(most)
@@ -311,7 +316,7 @@ impl Driver<'_> {
         });
     }
 
-    fn finish(mut self) -> Run {
+    fn finish(mut self) -> io::Result<Run> {
         // All are told before any is waited for.
         for process in self.processes.iter().flatten() {
             process.signal(Signal::SIGKILL);
@@ -322,6 +327,10 @@ impl Driver<'_> {
         let names: Vec<String> = (0..self.logs.len())
             .map(|node| self.engine.node_name(node).to_owned())
             .collect();
+        let mut node_errors = NodeErrors::default();
+        for (name, log) in names.iter().zip(&self.logs) {
+            node_errors.read(name, log)?;
+        }
         let warnings = self.engine.warnings().to_vec();
         let (history, journal, mut problem) = self.engine.finish();
         if let Some(problem) = &mut problem
@@ -332,14 +341,15 @@ impl Driver<'_> {
             problem.stderr = stderr::last_lines(&self.logs[node], STDERR_LINES);
             problem.log = Some(self.logs[node].display().to_string());
         }
-        Run {
+        Ok(Run {
             history,
             journal,
             warnings,
+            node_errors,
             problem,
             lateness: self.lateness,
             startup,
-        }
+        })
     }
 }
 

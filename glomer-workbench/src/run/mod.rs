@@ -10,6 +10,7 @@ pub mod engine;
 pub mod grudge;
 pub mod journal;
 pub mod nemesis;
+pub mod node_errors;
 pub mod pace;
 pub mod plan;
 pub mod problem;

@@ -40,7 +40,8 @@ pub const LINE_LIMIT: usize = 64 << 20;
 /// How much is read at once from one node, before it is the next one's turn.
 const READ_AT_ONCE: usize = 256 << 10;
 
-/// A process in a group of its own, so that what it starts shares its fate.
+/// A process in a group of its own, so that what it starts shares its fate: pauses and the
+/// end of the run. What leaves the group, such as by `setsid`, goes its own way.
 pub struct NodeProcess {
     child: Child,
     stdin: Sender,

@@ -71,6 +71,14 @@ impl Progress {
         self.bar.suspend(|| tell(&text));
     }
 
+    /// Says something that must be seen, if there is anything to say.
+    pub fn mention(&self, what: &impl std::fmt::Display) {
+        let text = what.to_string();
+        if !text.is_empty() {
+            self.insist(&text);
+        }
+    }
+
     /// Removes the line.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
