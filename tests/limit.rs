@@ -11,7 +11,7 @@ use glomer_workbench::checker::{CheckOptions, Workload, check};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
-use glomer_workbench::run::nemesis::Fault;
+use glomer_workbench::run::nemesis::{Duplicate, Faults, Kill, Loss, Partition, Pause};
 use glomer_workbench::run::plan::Plan;
 
 #[allow(dead_code)]
@@ -54,6 +54,7 @@ impl Members {
             Action::Pause(node) => self.0[node].is_paused = true,
             Action::Resume(node) => self.0[node].is_paused = false,
             Action::Log(_) => {}
+            Action::Rate(..) | Action::Leap(..) => unreachable!("no clock is turned here"),
             Action::Warn(text) => panic!("{text}"),
         }
     }
@@ -132,9 +133,9 @@ fn large(seed: u64) -> Plan {
     plan(25, 100, Latency::constant(ms(100)), seed)
 }
 
-fn with(fault: Fault, plan: Plan) -> Plan {
+fn with(faults: impl Into<Faults>, plan: Plan) -> Plan {
     Plan {
-        faults: BTreeSet::from([fault]),
+        faults: faults.into(),
         time_limit: secs(40),
         ..plan
     }
@@ -252,7 +253,7 @@ fn large_with_latencies_of_all_lengths() {
 #[test]
 fn small_and_partitioned() {
     for seed in 0..5 {
-        let figures = run(with(Fault::Partition, small(seed)));
+        let figures = run(with(Partition, small(seed)));
         assert!(figures.per_op <= 6.0, "{figures}");
         assert!(figures.disagreed <= secs(2), "{figures}");
     }
@@ -261,7 +262,7 @@ fn small_and_partitioned() {
 #[test]
 fn large_and_partitioned() {
     for seed in 0..3 {
-        let figures = run(with(Fault::Partition, large(seed)));
+        let figures = run(with(Partition, large(seed)));
         assert!(figures.per_op <= 8.0, "{figures}");
         assert!(figures.disagreed <= secs(3), "{figures}");
     }
@@ -270,12 +271,12 @@ fn large_and_partitioned() {
 #[test]
 fn large_with_every_other_fault() {
     // The nemesis of this seed never kills all nodes at once, with which everything would be lost.
-    let figures = run(with(Fault::Kill, large(1)));
+    let figures = run(with(Kill, large(1)));
     assert!(figures.disagreed <= secs(3), "{figures}");
-    for fault in [Fault::Pause, Fault::Loss, Fault::Duplicate] {
+    for fault in [Faults::from(Pause), Loss.into(), Duplicate.into()] {
         let plan = Plan {
             p_loss: Some(0.1),
-            ..with(fault, large(1))
+            ..with(fault.clone(), large(1))
         };
         let figures = run(plan);
         assert!(figures.disagreed <= secs(3), "{fault:?}: {figures}");

@@ -337,6 +337,10 @@ fn bad_usage_is_explained_and_ends_with_255() {
             "partition, kill, pause, loss, duplicate, slow",
         ),
         (
+            "--bin node.sh --nemesis skew",
+            "these nodes are processes in real time",
+        ),
+        (
             "--bin node.sh --nemesis-interval 0",
             "must be a number above 0",
         ),

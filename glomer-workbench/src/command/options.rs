@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -11,7 +12,7 @@ use glomer_runtime::sim::{self, Latency};
 use super::program::Program;
 use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload};
 use crate::results::{Ending, Expectations};
-use crate::run::nemesis::Fault;
+use crate::run::nemesis::{self, Fault, Faults};
 use crate::run::plan::Plan;
 use crate::workload::{Setting, Topology};
 
@@ -69,9 +70,10 @@ pub struct Options {
     #[arg(long, value_name = "HOW", default_value = "in-turn")]
     pub delivery: Delivery,
 
-    /// Faults to inject, separated by commas: partition, kill, pause, loss, duplicate, slow
-    #[arg(long, value_name = "FAULTS", value_delimiter = ',')]
-    pub nemesis: Vec<Fault>,
+    /// Faults to inject.
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', value_parser = nemesis::named)]
+    #[arg(help = faults_to_choose_from())]
+    pub nemesis: Vec<Arc<dyn Fault>>,
 
     /// How many seconds lie between two operations of the nemesis on average
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = above_zero)]
@@ -160,6 +162,16 @@ pub struct Options {
     /// paths must be absolute
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
+}
+
+/// The help of `--nemesis`.
+fn faults_to_choose_from() -> String {
+    let faults = Faults::built_in();
+    let faults: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+    format!(
+        "Faults to inject, separated by commas: {}",
+        faults.join(", ")
+    )
 }
 
 /// The values of `--latency-dist`.
@@ -315,7 +327,7 @@ impl Options {
                 Delivery::InTurn => sim::Delivery::InTurn,
                 Delivery::OnTime => sim::Delivery::OnTime,
             },
-            faults: self.nemesis.iter().copied().collect(),
+            faults: self.nemesis.iter().cloned().collect(),
             nemesis_interval: seconds(self.nemesis_interval),
             p_loss: self.p_loss,
             p_duplicate: self.p_duplicate,

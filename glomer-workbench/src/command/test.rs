@@ -28,7 +28,7 @@ use crate::store::RunDir;
 /// If options do not fit together, the program is not there, or results cannot be kept.
 pub fn run(options: &Options) -> io::Result<ExitCode> {
     let plan = |seed| options.plan(seed).map_err(io::Error::other);
-    plan(0)?;
+    run::fits(&plan(0)?)?;
     let launch = Launch {
         program: options.program.find()?,
         args: options.args.clone(),

@@ -57,7 +57,8 @@ pub struct Run {
 /// Runs nodes as planned. Their standard error goes to files named after them in `logs`.
 ///
 /// # Errors
-/// If the system does not let the workbench wait for its nodes. Whatever goes wrong with a
+/// If the plan does not [fit](fits) processes, or the system does not let the workbench wait
+/// for its nodes or read their logs. Whatever goes wrong with a
 /// node is a [`Problem`] of the run.
 pub fn run(
     plan: Plan,
@@ -67,6 +68,7 @@ pub fn run(
     interrupt: &Arc<AtomicBool>,
     progress: &mut Progress,
 ) -> io::Result<Run> {
+    fits(&plan)?;
     fs::create_dir_all(logs)?;
     allow_open_files(plan.setting.nodes.len());
     let nodes = &plan.setting.nodes;
@@ -95,6 +97,22 @@ pub fn run(
     driver.engine.start(Duration::ZERO);
     driver.drive(interrupt)?;
     driver.finish()
+}
+
+/// Whether processes in real time can be run as planned.
+///
+/// # Errors
+/// If a fault needs virtual time.
+pub fn fits(plan: &Plan) -> io::Result<()> {
+    let unfit = plan.faults.iter().find(|fault| fault.needs_virtual_time());
+    unfit.map_or(Ok(()), |fault| {
+        Err(io::Error::other(format!(
+            "--nemesis {}: {}; these nodes are processes in real time, whose clock is the \
+             machine's and cannot be turned for one of them",
+            fault.name(),
+            fault.about()
+        )))
+    })
 }
 
 struct Driver<'a> {
@@ -219,6 +237,8 @@ impl Driver<'_> {
                 }
                 Action::Pause(node) => self.signal(node, Signal::SIGSTOP),
                 Action::Resume(node) => self.signal(node, Signal::SIGCONT),
+                // Refused before the run, by `fits`.
+                Action::Rate(..) | Action::Leap(..) => {}
                 Action::Log(line) => self.progress.insist(&line),
                 Action::Warn(text) => self.progress.insist(&text),
             }

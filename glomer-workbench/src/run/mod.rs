@@ -7,7 +7,6 @@ mod alarm;
 pub mod clients;
 mod driver;
 pub mod engine;
-pub mod grudge;
 pub mod journal;
 pub mod nemesis;
 pub mod node_errors;
@@ -20,4 +19,4 @@ pub mod stderr;
 pub mod threads;
 pub mod wire;
 
-pub use driver::{Run, run};
+pub use driver::{Run, fits, run};

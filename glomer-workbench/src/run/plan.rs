@@ -1,11 +1,10 @@
 //! What a run consists of.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use glomer_runtime::sim::{Delivery, Latency};
 
-use super::nemesis::Fault;
+use super::nemesis::Faults;
 use crate::checker::Workload;
 use crate::workload::{Setting, Topology};
 
@@ -27,12 +26,12 @@ pub struct Plan {
     /// How they wait for the end of that time.
     pub delivery: Delivery,
     /// The faults to inject.
-    pub faults: BTreeSet<Fault>,
+    pub faults: Faults,
     /// The mean time between two operations of the nemesis.
     pub nemesis_interval: Duration,
-    /// How likely a message gets lost: always, or with [`Fault::Loss`] during that fault.
+    /// How likely a message gets lost: always, or with [`Loss`](super::nemesis::Loss) during that fault.
     pub p_loss: Option<f64>,
-    /// How likely a message arrives twice: always, or with [`Fault::Duplicate`] during that
+    /// How likely a message arrives twice: always, or with [`Duplicate`](super::nemesis::Duplicate) during that
     /// fault.
     pub p_duplicate: Option<f64>,
     /// How long nodes have to recover before the final operations.
@@ -63,7 +62,7 @@ impl Plan {
             time_limit: Duration::from_secs(60),
             latency: Latency::default(),
             delivery: Delivery::InTurn,
-            faults: BTreeSet::new(),
+            faults: Faults::none(),
             nemesis_interval: Duration::from_secs(10),
             p_loss: None,
             p_duplicate: None,

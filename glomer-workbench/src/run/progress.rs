@@ -119,7 +119,7 @@ mod tests {
             fail: 2,
             info: 1,
             messages: 99,
-            faults: vec!["partition", "slow"],
+            faults: vec!["partition".to_owned(), "slow".to_owned()],
         };
         assert_eq!(
             line(&status, 12.6),

@@ -10,7 +10,9 @@ use glomer_workbench::checker::Workload;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::journal::{EventKind, Journal};
-use glomer_workbench::run::nemesis::Fault;
+use glomer_workbench::run::nemesis::{
+    Faults, Kill, Loss, OneWayPartition, Partition, Pause, Skew, Slow,
+};
 use glomer_workbench::run::plan::Plan;
 use glomer_workbench::run::problem::{Problem, ProblemKind};
 use serde_json::{Value, json};
@@ -206,7 +208,7 @@ fn a_run_has_the_phases_of_maelstrom() {
 #[test]
 fn the_seed_decides_everything() {
     let mut faulty = plan(Workload::Broadcast, 5);
-    faulty.faults = [Fault::Partition, Fault::Loss, Fault::Slow, Fault::Kill].into();
+    faulty.faults = (Partition, Loss, Slow, Kill).into();
     faulty.latency = Latency::exponential(ms(50));
     let with = |seed| {
         let ran = run(
@@ -298,7 +300,7 @@ fn an_answer_that_comes_too_late_does_no_harm() {
 #[test]
 fn a_partition_drops_what_arrives_until_it_heals() {
     let mut plan = plan(Workload::Broadcast, 5);
-    plan.faults = [Fault::Partition].into();
+    plan.faults = Partition.into();
     plan.latency = Latency::constant(ms(20));
     let ran = run(plan, &mut flooding(5));
     let servers = ran.journal.servers();
@@ -345,10 +347,106 @@ fn duplicates_arrive_twice_under_one_number() {
     assert_eq!(servers.received, 2 * servers.sent);
 }
 
+/// The links that the nemesis cut by one operation, from its report.
+fn cut(op: &Op) -> BTreeSet<(String, String)> {
+    let grudge = &op.value.as_seq().unwrap()[1];
+    let mut links = BTreeSet::new();
+    for (node, others) in grudge.as_map().unwrap() {
+        for other in others.as_seq().unwrap() {
+            links.insert((other.name().unwrap().into(), node.name().unwrap().into()));
+        }
+    }
+    links
+}
+
+#[test]
+fn a_one_way_partition_drops_in_one_direction() {
+    let mut plan = plan(Workload::Broadcast, 5);
+    plan.faults = OneWayPartition.into();
+    plan.nemesis_interval = secs(1_000);
+    let ran = run(plan, &mut flooding(5));
+    let begun = ran.of_nemesis()[1].clone();
+    assert_eq!(begun.f, "start-one-way-partition");
+    let cut = cut(&begun);
+    assert!(!cut.is_empty(), "{:?}", begun.value);
+    assert!(
+        cut.iter()
+            .all(|(a, b)| !cut.contains(&(b.clone(), a.clone())))
+    );
+    let events = ran.journal.events().iter();
+    let during = events.filter(|event| event.time > begun.time && event.time < 5_000_000_000);
+    let mut dropped = BTreeSet::new();
+    for event in during.filter(|e| e.src.starts_with('n') && e.dest.starts_with('n')) {
+        let link = (event.src.to_string(), event.dest.to_string());
+        if event.kind == EventKind::Drop {
+            dropped.insert(link);
+        } else if event.kind == EventKind::Recv {
+            assert!(!cut.contains(&link), "{link:?}");
+        }
+    }
+    assert!(
+        !dropped.is_empty() && dropped.is_subset(&cut),
+        "{dropped:?} {cut:?}"
+    );
+}
+
+#[test]
+fn a_partition_that_ends_leaves_those_of_other_faults() {
+    let mut plan = plan(Workload::Broadcast, 5);
+    plan.faults = (Partition, OneWayPartition).into();
+    plan.nemesis_interval = secs(1);
+    plan.time_limit = secs(20);
+    let ran = run(plan, &mut flooding(5));
+    let strikes = ran.of_nemesis();
+    let mut on: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    let mut checked = 0;
+    for (strike, next) in strikes.iter().zip(&strikes[1..]) {
+        if let Some(name) = strike.f.strip_prefix("stop-") {
+            on.remove(name);
+        } else if strike
+            .value
+            .as_seq()
+            .is_some_and(|value| value[0].name() == Some("isolated"))
+        {
+            on.insert(
+                strike.f.trim_start_matches("start-").to_owned(),
+                cut(strike),
+            );
+        }
+        let cut: BTreeSet<_> = on.values().flatten().collect();
+        let during = ran.journal.events().iter();
+        let during = during.filter(|e| e.time > strike.time && e.time < next.time);
+        for event in during.filter(|event| event.kind == EventKind::Recv) {
+            checked += usize::from(!cut.is_empty());
+            assert!(!cut.contains(&(event.src.to_string(), event.dest.to_string())));
+        }
+    }
+    assert!(checked > 0);
+}
+
+#[test]
+fn skew_turns_the_clocks_of_nodes() {
+    let mut plan = plan(Workload::Echo, 3);
+    plan.faults = Skew.into();
+    plan.time_limit = secs(60);
+    let ran = run(plan, &mut echo);
+    let turned: Vec<&str> = ran
+        .processes
+        .iter()
+        .map(|(_, done)| done.as_str())
+        .collect();
+    assert!(
+        turned
+            .iter()
+            .any(|done| done.starts_with("Rate") || done.starts_with("Leap"))
+    );
+    assert_eq!(ran.of_nemesis()[0].f, "start-skew");
+}
+
 #[test]
 fn the_nemesis_switches_loss_on_and_off() {
     let mut plan = plan(Workload::Broadcast, 3);
-    plan.faults = [Fault::Loss].into();
+    plan.faults = Loss.into();
     plan.p_loss = Some(1.0);
     let ran = run(plan, &mut flooding(3));
     let servers = ran.journal.servers();
@@ -364,10 +462,10 @@ fn the_nemesis_switches_loss_on_and_off() {
 
 #[test]
 fn slowness_stretches_latency() {
-    let delays = |faults: &[Fault]| {
+    let delays = |faults: Faults| {
         let mut plan = plan(Workload::Broadcast, 3);
         plan.latency = Latency::constant(ms(10));
-        plan.faults = faults.iter().copied().collect();
+        plan.faults = faults;
         let ran = run(plan, &mut flooding(3));
         let events = ran.journal.events();
         let sent = events.iter().filter(|event| event.kind == EventKind::Send);
@@ -380,14 +478,14 @@ fn slowness_stretches_latency() {
             })
             .collect::<BTreeSet<i64>>()
     };
-    assert_eq!(delays(&[]), [10].into());
-    assert_eq!(delays(&[Fault::Slow]), [10, 100].into());
+    assert_eq!(delays(Faults::none()), [10].into());
+    assert_eq!(delays(Slow.into()), [10, 100].into());
 }
 
 #[test]
 fn killed_nodes_start_afresh_and_hear_init_and_topology_again() {
     let mut plan = plan(Workload::Broadcast, 3);
-    plan.faults = [Fault::Kill].into();
+    plan.faults = Kill.into();
     plan.time_limit = secs(20);
     let mut heard: Vec<Vec<String>> = vec![Vec::new(); 3];
     let mut cluster = flooding(3);
@@ -430,7 +528,7 @@ fn killed_nodes_start_afresh_and_hear_init_and_topology_again() {
 #[test]
 fn paused_nodes_are_resumed() {
     let mut plan = plan(Workload::Echo, 3);
-    plan.faults = [Fault::Pause].into();
+    plan.faults = Pause.into();
     plan.time_limit = secs(30);
     let ran = run(plan, &mut echo);
     let paused: Vec<&str> = ran

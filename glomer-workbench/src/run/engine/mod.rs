@@ -20,7 +20,8 @@ use glomer_runtime::sim::{Address, Network, Role};
 
 use super::clients::Clients;
 use super::journal::Journal;
-use super::nemesis::{Fault, Nemesis, Strike};
+use super::nemesis::grudge::Grudge;
+use super::nemesis::{Duplicate, Fault, Loss, Nemesis, Step};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::problem::{Problem, ProblemKind, excerpt};
@@ -56,6 +57,11 @@ pub enum Action {
     Pause(usize),
     /// Let a node's process go on.
     Resume(usize),
+    /// Let a node's clock go so many times as fast as time, from where it is. Only faults that
+    /// need virtual time ask for this.
+    Rate(usize, f64),
+    /// Let a node's clock leap ahead. Only faults that need virtual time ask for this.
+    Leap(usize, Duration),
     /// Show this line, which the user asked for.
     Log(String),
     /// Show this line, which the user should know of.
@@ -78,7 +84,7 @@ pub struct Status {
     /// Messages sent so far.
     pub messages: u64,
     /// The faults that are on.
-    pub faults: Vec<&'static str>,
+    pub faults: Vec<String>,
 }
 
 enum Phase {
@@ -91,7 +97,7 @@ enum Phase {
     /// The time is up; what is under way ends.
     Draining,
     /// The nemesis undoes its work.
-    Healing(VecDeque<Strike>),
+    Healing(VecDeque<Step>),
     /// Nodes recover until then.
     Recovering(Duration),
     /// Threads do their final operations.
@@ -158,7 +164,10 @@ pub struct Engine {
     nemesis: Nemesis,
     /// An operation of the nemesis that waits for nodes to start.
     striking: Option<Op>,
-    faults: BTreeSet<Fault>,
+    /// The names of the faults that are on, in the order in which they began.
+    faults: Vec<String>,
+    /// The partitions that are on, with the faults they belong to.
+    grudges: Vec<(String, Grudge)>,
 
     history: History,
     journal: Journal,
@@ -191,10 +200,10 @@ impl Engine {
             .addresses()
             .map(|address| network.name(address).into())
             .collect();
-        if !plan.faults.contains(&Fault::Loss) {
+        if plan.faults.named(Loss.name()).is_none() {
             network.set_loss(plan.p_loss.unwrap_or(0.0));
         }
-        if !plan.faults.contains(&Fault::Duplicate) {
+        if plan.faults.named(Duplicate.name()).is_none() {
             network.set_duplicate(plan.p_duplicate.unwrap_or(0.0));
         }
         let service_rng = seeds.fork();
@@ -202,7 +211,6 @@ impl Engine {
         let pace_rng = seeds.fork();
         let nemesis_rng = seeds.fork();
         let final_rng = seeds.fork();
-        let faults: Vec<Fault> = plan.faults.iter().copied().collect();
         let count = plan.setting.nodes.len();
         let concurrency = plan.setting.concurrency;
         Engine {
@@ -226,9 +234,10 @@ impl Engine {
             op_seeds,
             op_seed: None,
             final_rng,
-            nemesis: Nemesis::new(&faults, plan.nemesis_interval, count, nemesis_rng),
+            nemesis: Nemesis::new(&plan, nemesis_rng),
             striking: None,
-            faults: BTreeSet::new(),
+            faults: Vec::new(),
+            grudges: Vec::new(),
             history: History::default(),
             journal: Journal::default(),
             in_flight: 0,
@@ -426,7 +435,7 @@ impl Engine {
             phase,
             left,
             messages: self.network.sent(),
-            faults: self.faults.iter().map(|fault| fault.name()).collect(),
+            faults: self.faults.clone(),
             ..self.status.clone()
         }
     }

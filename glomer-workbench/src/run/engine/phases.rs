@@ -35,9 +35,10 @@ impl Engine {
                 None => Phase::Draining,
             },
             Phase::Draining if self.threads.all_free() && self.striking.is_none() => {
-                match self.traffic.has_final_phase() {
-                    true => Phase::Healing(self.nemesis.heal().into()),
-                    false => Phase::Over,
+                if self.traffic.has_final_phase() {
+                    Phase::Healing(self.nemesis.heal(&self.plan).into())
+                } else {
+                    Phase::Over
                 }
             }
             Phase::Healing(strikes) if self.striking.is_none() => match strikes.pop_front() {
@@ -69,7 +70,7 @@ impl Engine {
             && at <= passed
             && at < self.plan.time_limit
         {
-            let strike = self.nemesis.strike(at);
+            let strike = self.nemesis.strike(&self.plan, at);
             self.strike(now, strike);
             went_on = true;
         }

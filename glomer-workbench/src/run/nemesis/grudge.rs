@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use glomer_runtime::Rng;
 
+use crate::edn::Edn;
+
 /// For each node (by its number), the nodes whose messages it drops.
 pub type Grudge = BTreeMap<usize, BTreeSet<usize>>;
 
-/// The partitions that `jepsen.nemesis.combined` chooses from. (Its `primaries` needs a
+/// The ways to part nodes that `jepsen.nemesis.combined` chooses from. (Its `primaries` needs a
 /// database that can name its primaries, which Maelstrom's never can.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Partition {
+pub enum Split {
     /// One node is alone.
     One,
     /// The largest number of nodes below a third is cut off.
@@ -21,22 +23,22 @@ pub enum Partition {
     MajoritiesRing,
 }
 
-impl Partition {
+impl Split {
     /// All of them, in Jepsen's order.
-    pub const ALL: [Partition; 4] = [
-        Partition::One,
-        Partition::MinorityThird,
-        Partition::Majority,
-        Partition::MajoritiesRing,
+    pub const ALL: [Split; 4] = [
+        Split::One,
+        Split::MinorityThird,
+        Split::Majority,
+        Split::MajoritiesRing,
     ];
 
     /// The name in a history, without a colon.
     pub fn name(self) -> &'static str {
         match self {
-            Partition::One => "one",
-            Partition::MinorityThird => "minority-third",
-            Partition::Majority => "majority",
-            Partition::MajoritiesRing => "majorities-ring",
+            Split::One => "one",
+            Split::MinorityThird => "minority-third",
+            Split::Majority => "majority",
+            Split::MajoritiesRing => "majorities-ring",
         }
     }
 
@@ -45,13 +47,23 @@ impl Partition {
         let mut order: Vec<usize> = (0..nodes).collect();
         rng.shuffle(&mut order);
         match self {
-            Partition::One => split(&order, 1),
-            Partition::MinorityThird => split(&order, minority_third(nodes)),
-            Partition::Majority => split(&order, nodes / 2),
-            Partition::MajoritiesRing if nodes <= 5 => exact_ring(&order),
-            Partition::MajoritiesRing => stochastic_ring(nodes, rng),
+            Split::One => split(&order, 1),
+            Split::MinorityThird => split(&order, minority_third(nodes)),
+            Split::Majority => split(&order, nodes / 2),
+            Split::MajoritiesRing if nodes <= 5 => exact_ring(&order),
+            Split::MajoritiesRing => stochastic_ring(nodes, rng),
         }
     }
+}
+
+/// The grudge as a history holds it, with the names of nodes.
+pub fn to_edn(grudge: &Grudge, names: &[String]) -> Edn {
+    let name = |node: &usize| Edn::from(names[*node].as_str());
+    let entries = grudge.iter().map(|(node, others)| {
+        let others = others.iter().map(name).collect();
+        (name(node), Edn::Set(others))
+    });
+    Edn::Map(entries.collect())
 }
 
 /// The smallest number of nodes that is more than half of them.
@@ -123,10 +135,10 @@ fn stochastic_ring(nodes: usize, rng: &mut Rng) -> Grudge {
 mod tests {
     use super::*;
 
-    fn sizes(partition: Partition, nodes: usize) -> Vec<Vec<usize>> {
+    fn sizes(split: Split, nodes: usize) -> Vec<Vec<usize>> {
         (0..50)
             .map(|seed| {
-                let grudge = partition.grudge(nodes, &mut Rng::seeded(seed));
+                let grudge = split.grudge(nodes, &mut Rng::seeded(seed));
                 let mut sizes: Vec<usize> = grudge.values().map(BTreeSet::len).collect();
                 sizes.sort_unstable();
                 sizes
@@ -136,20 +148,20 @@ mod tests {
 
     #[test]
     fn splits_have_the_sizes_jepsen_gives_them() {
-        assert_eq!(sizes(Partition::One, 5), vec![vec![1, 1, 1, 1, 4]; 50]);
-        assert_eq!(sizes(Partition::Majority, 5), vec![vec![2, 2, 2, 3, 3]; 50]);
+        assert_eq!(sizes(Split::One, 5), vec![vec![1, 1, 1, 1, 4]; 50]);
+        assert_eq!(sizes(Split::Majority, 5), vec![vec![2, 2, 2, 3, 3]; 50]);
         assert_eq!(
-            sizes(Partition::MinorityThird, 7),
+            sizes(Split::MinorityThird, 7),
             vec![vec![2, 2, 2, 2, 2, 5, 5]; 50]
         );
-        assert_eq!(sizes(Partition::MinorityThird, 3), vec![vec![0, 0, 0]; 50]);
+        assert_eq!(sizes(Split::MinorityThird, 3), vec![vec![0, 0, 0]; 50]);
     }
 
     #[test]
     fn in_a_ring_everyone_sees_a_majority_and_both_sides_agree() {
         for nodes in [1, 2, 3, 5, 6, 7, 12, 25] {
             for seed in 0..20 {
-                let grudge = Partition::MajoritiesRing.grudge(nodes, &mut Rng::seeded(seed));
+                let grudge = Split::MajoritiesRing.grudge(nodes, &mut Rng::seeded(seed));
                 assert_eq!(grudge.len(), nodes);
                 for (node, drops) in &grudge {
                     assert!(
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn in_a_ring_of_five_nobody_sees_the_same_majority() {
-        let grudge = Partition::MajoritiesRing.grudge(5, &mut Rng::seeded(3));
+        let grudge = Split::MajoritiesRing.grudge(5, &mut Rng::seeded(3));
         let majorities: BTreeSet<&BTreeSet<usize>> = grudge.values().collect();
         assert_eq!(majorities.len(), 5);
     }

@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use glomer_runtime::Rng;
+
+use super::{Effect, Fault, Strike, Target};
+use crate::edn::Edn;
+use crate::run::plan::Plan;
+
+/// How much faster a fast clock goes than time, and a slow one slower: from, and to.
+const FACTOR: [f64; 2] = [1.1, 3.0];
+/// How far a clock leaps: a tenth of a second, up to so many times doubled.
+const LEAP: Duration = Duration::from_millis(100);
+const DOUBLINGS: f64 = 9.0;
+
+/// The clocks of nodes run fast or slow, or leap ahead. A clock never goes back: after the
+/// fault it goes as fast as time again, from where it is.
+///
+/// It needs nodes in virtual time. What a clock governs is all that the node knows of time:
+/// `now`, `sleep`, timeouts and periodic functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Skew;
+
+impl Fault for Skew {
+    fn name(&self) -> &str {
+        "skew"
+    }
+
+    fn about(&self) -> &str {
+        "clocks of nodes run fast or slow, or leap ahead (in virtual time)"
+    }
+
+    fn needs_virtual_time(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+        let names = &plan.setting.nodes;
+        let kind = ["fast", "slow", "leap"][rng.below(3) as usize];
+        let target = Target::any(rng);
+        let mut done = Vec::new();
+        let effects = target.draw(names.len(), rng).into_iter().map(|node| {
+            let (effect, how) = if kind == "leap" {
+                let ahead = LEAP.mul_f64((DOUBLINGS * rng.unit()).exp2());
+                let ms = ahead.as_millis() as u64;
+                (Effect::Leap(node, ahead), ("leap-ms", Edn::from(ms)))
+            } else {
+                let factor = FACTOR[0] + (FACTOR[1] - FACTOR[0]) * rng.unit();
+                let rate = if kind == "fast" { factor } else { 1.0 / factor };
+                (Effect::Rate(node, rate), ("rate", rate.into()))
+            };
+            done.push((Edn::from(names[node].as_str()), Edn::map([how])));
+            effect
+        });
+        Strike {
+            value: Edn::vector([Edn::kw(kind), target.value()]),
+            effects: effects.collect(),
+            done: Some(Edn::Map(done)),
+        }
+    }
+
+    fn end(&self, plan: &Plan) -> Strike {
+        let nodes = 0..plan.setting.nodes.len();
+        Strike {
+            value: Edn::kw("all"),
+            effects: nodes.map(|node| Effect::Rate(node, 1.0)).collect(),
+            done: Some(Edn::kw("clocks-in-step")),
+        }
+    }
+}
