@@ -93,12 +93,11 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::body::{
-        Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, Reply, SendField, Shape,
-        UnknownShape,
+        Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, Reply, SendField,
     };
     pub use crate::handler::{AnyType, Call, Every, Handler, Location, Tick, Type};
     pub use crate::node::Registration;
-    pub use crate::{__as_reply as as_reply, __as_state as as_state, __not_a_map as not_a_map};
+    pub use crate::{__as_reply as as_reply, __as_state as as_state};
     pub use inventory::submit;
     pub use serde::{self, Deserialize, Deserializer, Serialize, Serializer};
     pub use std::option::Option::{self, Some};

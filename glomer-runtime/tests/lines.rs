@@ -162,16 +162,11 @@ fn a_request_is_answered_once() {
 fn names_and_numbers_come_back_as_they_were() {
     let mut probe = Probe::new();
     let line = br#"{"src":"c\"\u00e9\\","dest":"n1","body":{"msg_id":123456789012345678901234567890,"\u0074ype":"add","amount":1}}"#;
-    // A key may be written with escapes, but nobody does; the rest must hold.
-    let plain = line.escape_ascii().to_string().replace("\\\\u0074", "t");
-    let plain = plain.replace("\\\"", "\"").replace("\\\\", "\\");
-    let output = {
-        probe.node.handle(Duration::ZERO, plain.as_bytes());
-        let output = probe.node.take_output();
-        let answer = output.messages().next().unwrap();
-        assert_eq!(answer.dest, "c\"é\\");
-        String::from_utf8(answer.line.to_vec()).unwrap()
-    };
+    probe.node.handle(Duration::ZERO, line);
+    let output = probe.node.take_output();
+    let answer = output.messages().next().unwrap();
+    assert_eq!(answer.dest, "c\"é\\");
+    let output = String::from_utf8(answer.line.to_vec()).unwrap();
     assert!(output.contains(r#""dest":"c\"é\\""#), "{output}");
     assert!(
         output.contains(r#""in_reply_to":123456789012345678901234567890,"#),
@@ -453,20 +448,23 @@ fn a_line_that_is_no_message_is_told_and_passed_over() {
     for (line, told) in [
         (
             &b"hello"[..],
-            "line 2 ignored: not JSON at column 1: expected a value: hello",
+            "line 2 ignored: not JSON at column 1: expected value: hello",
         ),
-        (b"[1,2]", "line 3 ignored: not a JSON object"),
+        (
+            b"[1,2]",
+            "line 3 ignored: invalid type: sequence, expected a message, which is an object",
+        ),
         (
             b"{\"src\":\"c1\",\"dest\":\"n1\"}",
-            "line 4 ignored: a message without `body`",
+            "line 4 ignored: missing field `body`",
         ),
         (
             b"{\"body\":{\"type\":\"add\"}}",
-            "line 5 ignored: a message without `src`",
+            "line 5 ignored: missing field `src`",
         ),
         (
             b"{\"src\":\"c1\",\"body\":[]}",
-            "line 6 ignored: `body` is not an object",
+            "line 6 ignored: invalid type: sequence, expected a body, which is an object",
         ),
         (
             b"{\"src\":\"\xff\",\"body\":{}}",
@@ -482,9 +480,12 @@ fn a_line_that_is_no_message_is_told_and_passed_over() {
         ),
         (
             b"{\"src\":\"c1\",\"body\":{\"type\":\"add\"}",
-            "line 10 ignored: not JSON at column 34",
+            "line 10 ignored: not JSON at column 33: EOF while parsing an object",
         ),
-        (long.as_bytes(), "line 11 ignored: not JSON at column 20002"),
+        (
+            long.as_bytes(),
+            "line 11 ignored: invalid type: sequence, expected a message",
+        ),
     ] {
         assert_eq!(probe.line(line), [] as [Value; 0]);
         let log = probe.log();
@@ -643,43 +644,16 @@ fn two_handlers_for_one_type_are_reported_with_both_places() {
     );
 }
 
+// A reply whose type hides that it is no map: the first one tells.
+
 type Total = u64;
-
-#[derive(Default)]
-struct Counts;
-
-#[handler("count")]
-fn count(_: &Counts) -> Result<Total, Error> {
-    Ok(0)
-}
-
-#[test]
-fn a_reply_that_is_no_map_is_reported_with_its_place() {
-    let error = Node::<Counts>::new(0)
-        .err()
-        .expect("it must not start")
-        .to_string();
-    assert!(
-        error.contains("`count` at ") && error.contains("lines.rs:"),
-        "{error}"
-    );
-    assert!(
-        error.contains("a number") && error.contains("reply = \"value\""),
-        "{error}"
-    );
-}
-
-// What the start cannot know, since nothing of it can be read: the reply tells.
-
-#[derive(Serialize)]
-struct Opaque(u64);
 
 #[derive(Default)]
 struct Mutes;
 
 #[handler("mute")]
-fn mute(_: &Mutes) -> Opaque {
-    Opaque(1)
+fn mute(_: &Mutes) -> Result<Total, Error> {
+    Ok(1)
 }
 
 #[test]

@@ -35,14 +35,14 @@ const _: () = {
             &self,
             output: Serializer,
         ) -> __private::Result<Serializer::Ok, Serializer::Error> {
-            __private::Fields(["message"]).write::<u64, _>(output, &self.message)
+            __private::Fields(&["message"]).write::<u64, _>(output, &self.message)
         }
     }
     impl<'de> __private::Deserialize<'de> for Broadcast {
         fn deserialize<Deserializer: __private::Deserializer<'de>>(
             input: Deserializer,
         ) -> __private::Result<Self, Deserializer::Error> {
-            __private::Fields(["message"])
+            __private::Fields(&["message"])
                 .read::<u64, _>(input)
                 .map(|(message,)| Broadcast { message })
         }

@@ -101,8 +101,6 @@ const _: () = {
     }
     __private::submit!(
         __private::Registration::handler(HANDLER).check(__private::as_state!(State))
-        .check_reply(__private::not_a_map!(< io::Result < Found > as __private::Outcome >
-        ::Reply))
     );
 };
 
@@ -139,7 +137,7 @@ const _: () = {
             &self,
             output: Serializer,
         ) -> __private::Result<Serializer::Ok, Serializer::Error> {
-            __private::Fields(["topology"])
+            __private::Fields(&["topology"])
                 .write::<BTreeMap<String, Vec<String>>, _>(output, &self.topology)
         }
     }
@@ -147,7 +145,7 @@ const _: () = {
         fn deserialize<Deserializer: __private::Deserializer<'de>>(
             input: Deserializer,
         ) -> __private::Result<Self, Deserializer::Error> {
-            __private::Fields(["topology"])
+            __private::Fields(&["topology"])
                 .read::<BTreeMap<String, Vec<String>>, _>(input)
                 .map(|(topology,)| Topology { topology })
         }

@@ -33,11 +33,7 @@ pub(crate) fn handler(handler: &Handler, register: bool) -> TokenStream {
     let message_impl = message_impl(handler, message);
     let serde_impls = serde_impls(message);
     let (handler_const, submit) = if register {
-        let checks = [
-            state_check(&handler.callee),
-            alias_check(&handler.output),
-            shape_check(handler),
-        ];
+        let checks = [state_check(&handler.callee), alias_check(&handler.output)];
         let checks = checks.iter().flatten();
         (
             handler_const(handler, message),
@@ -73,18 +69,6 @@ fn alias_check(output: &Output) -> Option<TokenStream> {
         Output::Value(ty @ Type::Path(_)) => Some(quote!(.check(__private::as_reply!(#ty)))),
         _ => None,
     }
-}
-
-/// Has the node check at its start what the compiler cannot tell: that a reply without a field of
-/// its own is a map.
-fn shape_check(handler: &Handler) -> Option<TokenStream> {
-    let reply = match &handler.output {
-        Output::Value(ty) | Output::Result(ty, _) if types::is_unit(ty) => return None,
-        Output::Value(ty) | Output::Result(ty, _) => quote!(#ty),
-        Output::Alias(ty) => quote!(<#ty as __private::Outcome>::Reply),
-    };
-    let named = handler.reply_field.is_some();
-    (!named).then(|| quote!(.check_reply(__private::not_a_map!(#reply))))
 }
 
 /// The items beside a periodic function.
@@ -338,7 +322,7 @@ fn serde_impls(message: &Message) -> TokenStream {
                         &self,
                         output: Serializer,
                     ) -> __private::Result<Serializer::Ok, Serializer::Error> {
-                        __private::Fields([#(#wire_names),*])
+                        __private::Fields(&[#(#wire_names),*])
                             .write #types (output, #(&self.#names),*)
                     }
                 }
@@ -346,7 +330,7 @@ fn serde_impls(message: &Message) -> TokenStream {
                     fn deserialize<Deserializer: __private::Deserializer<'de>>(
                         input: Deserializer,
                     ) -> __private::Result<Self, Deserializer::Error> {
-                        __private::Fields([#(#wire_names),*])
+                        __private::Fields(&[#(#wire_names),*])
                             .read #types (input)
                             .map(|#tuple| #name { #(#names),* })
                     }

@@ -14,7 +14,7 @@ use serde::{Deserializer, Serializer};
 use super::bounds::{ReadField, SendField};
 
 /// The names of the fields of a message.
-pub struct Fields<const N: usize>(pub [&'static str; N]);
+pub struct Fields<const N: usize>(pub &'static [&'static str; N]);
 
 macro_rules! fields {
     ($count:literal $($index:tt $T:ident)*) => {
@@ -45,13 +45,13 @@ macro_rules! fields {
                 self,
                 input: In,
             ) -> Result<($($T,)*), In::Error> {
-                struct Values<$($T,)*>([&'static str; $count], PhantomData<($($T,)*)>);
+                struct Values<$($T,)*>(&'static [&'static str; $count], PhantomData<($($T,)*)>);
 
                 impl<'de, $($T: ReadField,)*> Visitor<'de> for Values<$($T,)*> {
                     type Value = ($($T,)*);
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        expecting(&self.0, f)
+                        expecting(self.0, f)
                     }
 
                     #[allow(non_snake_case)]
@@ -59,7 +59,7 @@ macro_rules! fields {
                         self,
                         mut map: Map,
                     ) -> Result<Self::Value, Map::Error> {
-                        let names = &self.0;
+                        let names = self.0;
                         $(let mut $T: Option<$T> = None;)*
                         while let Some(index) = map.next_key_seed(Index(names))? {
                             match index {
@@ -79,7 +79,7 @@ macro_rules! fields {
                     }
                 }
 
-                input.deserialize_map(Values(self.0, PhantomData))
+                input.deserialize_struct("message", self.0, Values(self.0, PhantomData))
             }
         }
     };

@@ -37,7 +37,8 @@ pub trait Message {
     /// `None` if the answer's fields are the reply's own.
     const REPLY_FIELD: Option<&'static str> = None;
 
-    /// What a `<type>_ok` answer carries; `()` for nothing.
+    /// What a `<type>_ok` answer carries; `()` for nothing. It is read without
+    /// the header, so what a handler can write as a reply an rpc can read.
     type Reply: 'static;
 }
 
@@ -53,7 +54,24 @@ pub trait Message {
 /// }
 /// ```
 ///
-/// The fields of the header (`type`, `msg_id`, `in_reply_to`) are there to be
-/// read; in what is sent they are the runtime's to write, and left out.
+/// `T` is what plain `serde_json` would read from the text of the body, with the
+/// same value. Of the header (`type`, `msg_id`, `in_reply_to`) it is shown what
+/// it asks for:
+///
+/// - A struct is shown the fields that it names, so one with
+///   `#[serde(deny_unknown_fields)]` need not name any.
+/// - An enum, as serde writes it unless told otherwise, is shown none: of a body
+///   it reads the one field that is named like a variant.
+/// - What takes whatever there is, such as a map, a `Value`, a struct with
+///   `#[serde(flatten)]`, an untagged enum or one with a `#[serde(tag = "…")]`,
+///   is shown all of it; a tag may well be `type`. With `deny_unknown_fields`
+///   as well, such a type refuses every message, since each has a header.
+///
+/// An `Option` is `None`, and `()` or a struct without fields is itself, of a
+/// body that has no other fields than those; so are they written.
+///
+/// In what is sent these fields are the runtime's to write, and left out. A
+/// reply that is a struct with such a field is an error, since what it says
+/// would be lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body<T>(pub T);

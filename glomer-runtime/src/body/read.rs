@@ -1,383 +1,510 @@
-//! Reading a body: its fields as they were found on the line, their values
-//! through serde.
-//!
-//! `serde_json` would have to look for the fields once more. It reads the
-//! values, but for strings without escapes, and whole bodies where their fields
-//! are not what is asked for.
+//! Reading a message: one pass of `serde_json` over its line keeps the values
+//! of the body as they were written, and each is parsed once, into the
+//! parameter that it is for.
 
-use std::any::TypeId;
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
-use serde::{Deserializer, forward_to_deserialize_any};
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serializer, forward_to_deserialize_any};
+use serde_json::value::RawValue;
 
-use crate::body::wire::{self, Body};
+use super::Fields;
 use crate::{Error, Message};
 
+/// One message, borrowed from its line.
+#[derive(Debug)]
+pub(crate) struct Envelope<'a> {
+    /// All of it.
+    pub(crate) line: &'a str,
+    pub(crate) src: Cow<'a, str>,
+    pub(crate) body: RawBody<'a>,
+}
+
+/// The body of a message: what the runtime itself reads of it, and its fields
+/// with their values as written.
+#[derive(Debug)]
+pub(crate) struct RawBody<'a> {
+    pub(crate) kind: Option<Cow<'a, str>>,
+    /// As written, so that `in_reply_to` repeats it digit by digit.
+    pub(crate) msg_id: Option<&'a str>,
+    pub(crate) in_reply_to: Option<&'a str>,
+    fields: Vec<Field<'a>>,
+}
+
+#[derive(Debug)]
+struct Field<'a> {
+    name: Cow<'a, str>,
+    value: &'a RawValue,
+    is_header: bool,
+}
+
+/// Whether a field is the runtime's to write.
+pub(super) fn is_header(name: &str) -> bool {
+    matches!(name, "type" | "msg_id" | "in_reply_to")
+}
+
+/// Why a line is no message.
+#[derive(Debug)]
+pub(crate) enum Defect {
+    Utf8(std::str::Utf8Error),
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Utf8(error) => write!(f, "not UTF-8 at column {}", error.valid_up_to() + 1),
+            Self::Json(error) if error.is_data() => f.write_str(&cause(error)),
+            Self::Json(error) => {
+                write!(f, "not JSON at column {}: {}", error.column(), cause(error))
+            }
+        }
+    }
+}
+
+/// Reads one line. Of a field that is there twice the last one counts, as in
+/// most readers.
+pub(crate) fn read(line: &[u8]) -> Result<Envelope<'_>, Defect> {
+    let line = std::str::from_utf8(line).map_err(Defect::Utf8)?;
+    let mut json = serde_json::Deserializer::from_str(line);
+    let envelope = json.deserialize_map(EnvelopeVisitor(line));
+    let envelope = envelope.and_then(|envelope| json.end().map(|()| envelope));
+    envelope.map_err(Defect::Json)
+}
+
+/// The text of the body of a line, an object.
+pub(crate) fn body_text(line: &str) -> serde_json::Result<&str> {
+    #[derive(Deserialize)]
+    struct Line<'a> {
+        #[serde(borrow)]
+        body: &'a RawValue,
+    }
+    serde_json::from_str(line).map(|Line { body }| body.get())
+}
+
 /// Reads the parameters of a message from its body.
-pub(crate) fn decode<M: Message + DeserializeOwned>(body: &Body<'_>) -> Result<M, Error> {
-    let mut failed = None;
-    let read = M::deserialize(Reader {
-        body,
-        failed: &mut failed,
-    });
-    read.map_err(|error| {
-        let cause = cause(&error);
-        let field = match failed {
-            Some(name) => Some(name.into()),
-            None => field_of(body.text, &error),
-        };
-        Error::malformed_request(match field {
-            Some(field) => format!("`{}`: field `{field}`: {cause}", M::TYPE),
-            None => format!("`{}`: {cause}", M::TYPE),
-        })
-    })
+pub(crate) fn decode<M: Message + DeserializeOwned>(body: &RawBody<'_>) -> Result<M, Error> {
+    let header = Shown::All;
+    parse(Reader { body, header })
+        .map_err(|fault| Error::malformed_request(format!("`{}`: {fault}", M::TYPE)))
 }
 
 /// Reads the reply to an `M` from the body of its answer.
 ///
 /// A wrong answer is a `crash`, since the request was acted on.
-pub(crate) fn decode_reply<M>(body: &str) -> Result<M::Reply, Error>
+pub(crate) fn decode_reply<M>(body: &RawBody<'_>) -> Result<M::Reply, Error>
 where
     M: Message<Reply: DeserializeOwned>,
 {
-    // Serde reads `()` from null only, but any answer will do for it.
-    let unit = TypeId::of::<M::Reply>() == TypeId::of::<()>();
-    let value = match M::REPLY_FIELD {
-        _ if unit => Some("null"),
-        None => Some(body),
-        Some(name) => wire::field(body, name),
+    let header = Shown::Nothing;
+    let reader = Reader { body, header };
+    let reply = match M::REPLY_FIELD {
+        Some(_) => parse(reader).map(|OnlyField::<M>(reply)| reply),
+        None => parse(reader),
     };
-    let error = match value.map(serde_json::from_str) {
-        Some(Ok(reply)) => return Ok(reply),
-        Some(Err(error)) => error,
-        None => serde::de::Error::missing_field(M::REPLY_FIELD.unwrap_or_default()),
+    reply.map_err(|fault| Error::crash(format!("answer to `{}`: {fault}", M::TYPE)))
+}
+
+/// The error that an `error` body tells of.
+pub(crate) fn decode_error(body: &RawBody<'_>) -> Error {
+    #[derive(Deserialize)]
+    struct Answer {
+        code: u32,
+        #[serde(default)]
+        text: String,
+    }
+    let header = Shown::Nothing;
+    match parse(Reader { body, header }) {
+        Ok(Answer { code, text }) => Error::received(code, text),
+        Err(fault) => Error::crash(format!("the answer is a malformed error: {fault}")),
+    }
+}
+
+/// The reply to an `M` that has a field for it.
+struct OnlyField<M: Message>(M::Reply);
+
+impl<'de, M: Message<Reply: DeserializeOwned>> Deserialize<'de> for OnlyField<M> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let names = const {
+            &[match M::REPLY_FIELD {
+                Some(name) => name,
+                None => "",
+            }]
+        };
+        Fields(names).read(input).map(|(reply,)| Self(reply))
+    }
+}
+
+fn parse<T: DeserializeOwned>(reader: Reader<'_, '_>) -> Result<T, String> {
+    T::deserialize(reader).map_err(|error| fault::<T>(reader, error))
+}
+
+/// What is wrong, and with which field: what failed is read once more.
+#[cold]
+fn fault<T: DeserializeOwned>(reader: Reader<'_, '_>, error: serde_json::Error) -> String {
+    let Err(again) = serde_path_to_error::deserialize::<_, T>(reader) else {
+        return cause(&error);
     };
-    let cause = cause(&error);
-    let field = match M::REPLY_FIELD {
-        Some(name) => value.map(|_| name.into()),
-        None => field_of(body, &error),
-    };
-    Err(Error::crash(match field {
-        Some(field) => format!("answer to `{}`: field `{field}`: {cause}", M::TYPE),
-        None => format!("answer to `{}`: {cause}", M::TYPE),
-    }))
+    let path = again.path().to_string();
+    let cause = cause(again.inner());
+    match path.trim_matches(['.', '?']) {
+        "" => cause,
+        path => format!("field `{path}`: {cause}"),
+    }
 }
 
 /// What is wrong, without the position in a text that nobody sees.
 fn cause(error: &serde_json::Error) -> String {
-    let mut text = error.to_string();
-    if let Some(at) = text.rfind(" at line ") {
-        text.truncate(at);
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&position).unwrap_or(&text).to_owned()
+}
+
+/// A string, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+struct EnvelopeVisitor<'a>(&'a str);
+
+impl<'de> Visitor<'de> for EnvelopeVisitor<'de> {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a message, which is an object")
     }
-    text
-}
 
-/// The field of `body` that `error` is about, unless it names one itself.
-fn field_of<'a>(body: &'a str, error: &serde_json::Error) -> Option<Cow<'a, str>> {
-    wire::field_at(body, error.column())
-}
-
-/// Leaves it to `serde_json` to read the text.
-macro_rules! by_serde_json {
-    ($($method:ident($($argument:ident: $Type:ty),*))*) => {
-        $(
-            fn $method<V: Visitor<'de>>(
-                self,
-                $($argument: $Type,)*
-                visitor: V,
-            ) -> serde_json::Result<V::Value> {
-                serde_json::Deserializer::from_str(self.text()).$method($($argument,)* visitor)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut src = None;
+        let mut body = None;
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "src" => src = Some(map.next_value::<Text<'de>>()?.0),
+                "body" => body = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
-        )*
-    };
-}
-
-macro_rules! most_by_serde_json {
-    () => {
-        by_serde_json! {
-            deserialize_bool()
-            deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
-            deserialize_i128()
-            deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64()
-            deserialize_u128()
-            deserialize_f32() deserialize_f64()
-            deserialize_char()
-            deserialize_bytes() deserialize_byte_buf()
-            deserialize_unit()
-            deserialize_unit_struct(name: &'static str)
-            deserialize_newtype_struct(name: &'static str)
-            deserialize_seq()
-            deserialize_tuple(len: usize)
-            deserialize_tuple_struct(name: &'static str, len: usize)
-            deserialize_enum(name: &'static str, variants: &'static [&'static str])
         }
-    };
-}
-
-/// A body, which tells which field it was whose value could not be read.
-struct Reader<'a, 'de> {
-    body: &'a Body<'de>,
-    failed: &'a mut Option<&'de str>,
-}
-
-impl<'de> Reader<'_, 'de> {
-    fn text(&self) -> &'de str {
-        self.body.text
+        Ok(Envelope {
+            line: self.0,
+            src: src.ok_or_else(|| de::Error::missing_field("src"))?,
+            body: body.ok_or_else(|| de::Error::missing_field("body"))?,
+        })
     }
+}
+
+/// How many fields there is room for at first; most bodies have fewer.
+const FEW: usize = 8;
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawBody<'a> {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct BodyVisitor;
+
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = RawBody<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a body, which is an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::with_capacity(FEW);
+                let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
+                while let Some(Text(name)) = map.next_key()? {
+                    let value: &RawValue = map.next_value()?;
+                    let header = match &*name {
+                        "type" => Some(&mut kind),
+                        "msg_id" => Some(&mut msg_id),
+                        "in_reply_to" => Some(&mut in_reply_to),
+                        _ => None,
+                    };
+                    let is_header = header.is_some();
+                    if let Some(header) = header {
+                        *header = Some(value.get());
+                    }
+                    fields.push(Field {
+                        name,
+                        value,
+                        is_header,
+                    });
+                }
+                Ok(RawBody {
+                    kind: kind.map(string).transpose()?,
+                    msg_id: integer(msg_id, "msg_id")?,
+                    in_reply_to: integer(in_reply_to, "in_reply_to")?,
+                    fields,
+                })
+            }
+        }
+
+        input.deserialize_map(BodyVisitor)
+    }
+}
+
+/// What a `type` says.
+fn string<E: de::Error>(text: &str) -> Result<Cow<'_, str>, E> {
+    match serde_json::from_str(text) {
+        Ok(Text(string)) => Ok(string),
+        Err(_) => Err(E::custom("`type` is not a string")),
+    }
+}
+
+/// `null` stands for absence, as most JSON writers have it.
+fn integer<'a, E: de::Error>(text: Option<&'a str>, field: &str) -> Result<Option<&'a str>, E> {
+    let Some(text) = text.filter(|text| *text != "null") else {
+        return Ok(None);
+    };
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(Some(text))
+    } else {
+        Err(E::custom(format_args!("`{field}` is not an integer")))
+    }
+}
+
+impl<'a> RawBody<'a> {
+    /// Reads the text of a body alone.
+    pub(crate) fn of(text: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    fn fields(&self, header: Shown) -> impl Iterator<Item = &Field<'a>> {
+        let fields = self.fields.iter();
+        fields.filter(move |field| !field.is_header || header.includes(&field.name))
+    }
+
+    /// Writes the fields, less those of the header, as they were written.
+    pub(super) fn write<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        let fields = self.fields(Shown::Nothing);
+        output.collect_map(fields.map(|field| (&field.name, field.value)))
+    }
+}
+
+/// Which fields of the header a type gets to see.
+#[derive(Clone, Copy)]
+enum Shown {
+    All,
+    Named(&'static [&'static str]),
+    Nothing,
+}
+
+impl Shown {
+    fn includes(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.contains(&name),
+            Self::Nothing => false,
+        }
+    }
+
+    /// The same for a type that says which fields it has.
+    fn named(self, names: &'static [&'static str]) -> Self {
+        match self {
+            Self::All => Self::Named(names),
+            other => other,
+        }
+    }
+}
+
+/// What `serde_json` calls a [`RawValue`] when it asks for one.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// A body as serde meets it: an object, of whose header only those get to see
+/// something who name it or take whatever there is.
+///
+/// Without fields of its own it stands for `()` and `None` as well, which is
+/// how those are written.
+#[derive(Clone, Copy)]
+struct Reader<'a, 'de> {
+    body: &'a RawBody<'de>,
+    header: Shown,
 }
 
 impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     type Error = serde_json::Error;
 
-    most_by_serde_json! {}
-
-    by_serde_json! {
-        deserialize_str()
-        deserialize_string()
-        deserialize_option()
-        deserialize_identifier()
-        deserialize_ignored_any()
-    }
-
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        let Self { body, failed } = self;
-        match body.fields() {
-            Some(fields) => visitor.visit_map(Entries {
-                fields: fields.iter(),
-                value: None,
-                failed,
-            }),
-            None => serde_json::Deserializer::from_str(body.text).deserialize_any(visitor),
-        }
+        visitor.visit_map(Entries {
+            fields: self.body.fields(self.header),
+            value: None,
+        })
     }
 
-    forward_to_deserialize_any! {
-        struct map
-    }
-}
-
-/// The fields of a body, one after the other.
-struct Entries<'a, 'de> {
-    fields: std::slice::Iter<'a, (&'de str, &'de str)>,
-    /// The one whose name was read.
-    value: Option<(&'de str, &'de str)>,
-    failed: &'a mut Option<&'de str>,
-}
-
-impl<'de> MapAccess<'de> for Entries<'_, 'de> {
-    type Error = serde_json::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> serde_json::Result<Option<K::Value>> {
-        self.value = self.fields.next().copied();
-        let key = self
-            .value
-            .map(|(name, _)| BorrowedStrDeserializer::new(name));
-        key.map(|key| seed.deserialize(key)).transpose()
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        names: &'static [&'static str],
+        visitor: V,
     ) -> serde_json::Result<V::Value> {
-        let (name, text) = self.value.take().unwrap_or(("", "null"));
-        let value = seed.deserialize(Value(text));
-        value.inspect_err(|_| *self.failed = Some(name))
+        let header = self.header.named(names);
+        Reader { header, ..self }.deserialize_any(visitor)
     }
 
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.fields.len())
-    }
-}
-
-/// The value of a field, as written.
-struct Value<'de>(&'de str);
-
-impl<'de> Value<'de> {
-    fn text(&self) -> &'de str {
-        self.0
-    }
-
-    /// What it says, if it is a string that says it without escapes.
-    fn plain_string(&self) -> Option<&'de str> {
-        wire::content(self.0).filter(|content| wire::is_plain(content))
-    }
-}
-
-impl<'de> Deserializer<'de> for Value<'de> {
-    type Error = serde_json::Error;
-
-    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        match self.plain_string() {
-            Some(string) => visitor.visit_borrowed_str(string),
-            None => serde_json::Deserializer::from_str(self.0).deserialize_str(visitor),
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        match self.body.fields(Shown::Nothing).count() {
+            1 => MapAccessDeserializer::new(Entries {
+                fields: self.body.fields(Shown::Nothing),
+                value: None,
+            })
+            .deserialize_enum(name, variants, visitor),
+            count => Err(de::Error::custom(format_args!(
+                "{count} fields, expected one, named like a variant of {name}"
+            ))),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        match self.0 {
-            "null" => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+        match self.body.fields(Shown::Nothing).next() {
+            Some(_) => visitor.visit_some(self),
+            None => visitor.visit_none(),
         }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        if name != RAW_VALUE {
+            return visitor.visit_newtype_struct(self);
+        }
+        let mut text = Vec::new();
+        let fields = self.body.fields(self.header);
+        serde_json::Serializer::new(&mut text)
+            .collect_map(fields.map(|field| (&field.name, field.value)))?;
+        serde_json::Deserializer::from_reader(&text[..]).deserialize_newtype_struct(name, visitor)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        visitor.visit_unit()
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
         visitor.visit_unit()
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
-        self.deserialize_str(visitor)
-    }
-
-    most_by_serde_json! {}
-
-    by_serde_json! {
-        deserialize_any()
-        deserialize_identifier()
-        deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        seq tuple tuple_struct map identifier
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-    use std::fmt::Debug;
+/// Fields, one after the other.
+struct Entries<'de, I> {
+    fields: I,
+    /// That of the field whose name was read.
+    value: Option<&'de RawValue>,
+}
 
-    use serde::Deserialize;
-    use serde_json::Value as Json;
+impl<'a, 'de: 'a, I: Iterator<Item = &'a Field<'de>>> MapAccess<'de> for Entries<'de, I> {
+    type Error = serde_json::Error;
 
-    #[derive(Debug, Deserialize)]
-    #[serde(transparent)]
-    struct Whole<T>(T);
-
-    impl<T> Message for Whole<T> {
-        const TYPE: &'static str = "x";
-        type Reply = ();
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> serde_json::Result<Option<K::Value>> {
+        let Some(field) = self.fields.next() else {
+            return Ok(None);
+        };
+        self.value = Some(field.value);
+        seed.deserialize(Name(&field.name)).map(Some)
     }
 
-    #[derive(Debug, Deserialize)]
-    struct Point {
-        #[allow(dead_code)]
-        x: i64,
-        #[allow(dead_code)]
-        y: Option<Color>,
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> serde_json::Result<V::Value> {
+        let value = self.value.take();
+        seed.deserialize(value.ok_or_else(|| de::Error::custom("a value without its name"))?)
     }
+}
 
-    #[derive(Debug, Deserialize)]
-    enum Color {
-        Red,
-        #[allow(dead_code)]
-        Gray(u8),
-    }
+/// The name of a field, which a map may take for any key that JSON can write.
+struct Name<'a, 'de>(&'a Cow<'de, str>);
 
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Strict {
-        #[serde(rename = "type")]
-        _kind: String,
-        _a: String,
-    }
+/// Reads what stands between the quotes as a number.
+macro_rules! numbers {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+            let is_number = self.0.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+                && self.0.ends_with(|last: char| last.is_ascii_digit());
+            if !is_number {
+                return Err(de::Error::custom("expected key to be a number in quotes"));
+            }
+            let mut json = serde_json::Deserializer::from_reader(self.0.as_bytes());
+            let key = json.$method(visitor)?;
+            json.end().map(|()| key)
+        })*
+    };
+}
 
-    #[derive(Debug, Deserialize)]
-    #[serde(tag = "type")]
-    enum Tagged {
-        #[serde(rename = "x")]
-        #[allow(dead_code)]
-        X { a: Json },
-    }
+impl<'de> Deserializer<'de> for Name<'_, 'de> {
+    type Error = serde_json::Error;
 
-    #[derive(Debug, Deserialize)]
-    struct Flat {
-        #[allow(dead_code)]
-        a: Meters,
-        #[serde(flatten)]
-        #[allow(dead_code)]
-        rest: BTreeMap<String, Json>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    struct Meters(#[allow(dead_code)] f64);
-
-    #[derive(Debug, Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        #[allow(dead_code)]
-        Number { a: u8 },
-        #[allow(dead_code)]
-        Text { a: String },
-    }
-
-    #[derive(Debug, Deserialize)]
-    struct Various {
-        #[allow(dead_code)]
-        a: (char, bool, i128),
-        #[allow(dead_code)]
-        b: BTreeMap<u8, ()>,
-        #[allow(dead_code)]
-        c: Box<str>,
-    }
-
-    /// What `serde_json` says of the same body.
-    fn agrees<T: DeserializeOwned + Debug>(body: &str) {
-        let line = format!(r#"{{"src":"c1","dest":"n1","body":{body}}}"#);
-        let body = wire::read(line.as_bytes()).unwrap().body;
-        let ours = decode::<Whole<T>>(&body);
-        let theirs = decode::<Whole<T>>(&body.unread());
-        assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "{line}");
-    }
-
-    #[test]
-    fn agrees_with_serde_json() {
-        let values = [
-            "1",
-            "-7",
-            "256",
-            "0.5",
-            "1e400",
-            "null",
-            "true",
-            r#""r""#,
-            r#""Red""#,
-            r#""\u0041\n""#,
-            r#"{"Gray":3}"#,
-            r#"{"Gray":"3"}"#,
-            "[]",
-            r#"["a",true,-5]"#,
-            r#"{"1":null}"#,
-            r#"[1,{"k":[""]}]"#,
-        ];
-        let bodies = values.iter().flat_map(|one| {
-            values.iter().map(move |other| {
-                format!(r#"{{"type":"x","a":{one},"msg_id":1,"b":{other},"x":{one},"y":{other},"c":{other}}}"#)
-            })
-        });
-        let odd = [
-            "{}",
-            r#"{"type":"x","a":1,"a":2}"#,
-            r#"{"type":"x","\u0061":1}"#,
-            r#"{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9}"#,
-            r#"{"type":"x","a":"r"}"#,
-            r#"{"a":"\ud83d\ude00 é","type":"x"}"#,
-        ];
-        for body in bodies.chain(odd.map(str::to_owned)) {
-            agrees::<Json>(&body);
-            agrees::<Point>(&body);
-            agrees::<Strict>(&body);
-            agrees::<Tagged>(&body);
-            agrees::<Flat>(&body);
-            agrees::<Either>(&body);
-            agrees::<Various>(&body);
-            agrees::<()>(&body);
-            agrees::<Vec<u8>>(&body);
-            agrees::<Option<Point>>(&body);
-            agrees::<Color>(&body);
-            agrees::<BTreeMap<String, Option<String>>>(&body);
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        match self.0 {
+            Cow::Borrowed(name) => visitor.visit_borrowed_str(name),
+            Cow::Owned(name) => visitor.visit_str(name),
         }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        match &**self.0 {
+            "true" => visitor.visit_bool(true),
+            "false" => visitor.visit_bool(false),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_bytes(self.0.as_bytes())
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        self.deserialize_bytes(visitor)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        StrDeserializer::new(self.0).deserialize_enum(name, variants, visitor)
+    }
+
+    numbers! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64
+    }
+
+    forward_to_deserialize_any! {
+        char str string unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }

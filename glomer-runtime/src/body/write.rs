@@ -1,7 +1,9 @@
-//! Writing a message: envelope and header by hand, the fields through serde.
+//! Writing a message: `serde_json` writes the envelope and the fields, each an
+//! object, and the second becomes the end of the first.
 
-use crate::body::wire::is_plain;
-use serde::ser::{self, Impossible, Serialize, SerializeMap, SerializeStruct};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeStruct, Serializer};
+
+use super::read::{RawBody, is_header};
 
 /// The header of a body to write.
 pub(crate) enum Header<'a> {
@@ -24,7 +26,7 @@ pub(crate) fn message<T: Serialize + ?Sized>(
     src: &str,
     dest: &str,
     header: Header<'_>,
-    only: Option<&str>,
+    only: Option<&'static str>,
     fields: &T,
 ) -> serde_json::Result<()> {
     let mut draft = Draft {
@@ -32,33 +34,68 @@ pub(crate) fn message<T: Serialize + ?Sized>(
         out,
         whole: false,
     };
+    let start = draft.start;
     let out = &mut *draft.out;
-    string(out, b"{\"src\":\"", src, b"\",");
-    string(out, b"\"dest\":\"", dest, b"\",\"body\":{");
+    let kind = match header {
+        Header::Message { kind, .. } | Header::Ok { kind, .. } => kind,
+        Header::Error { .. } => "error",
+    };
+    let body = Type { kind };
+    serde_json::to_writer(&mut *out, &Opening { src, dest, body })?;
+    reopen(out);
+    reopen(out);
     match header {
-        Header::Message { kind, msg_id } => {
-            string(out, b"\"type\":\"", kind, b"\"");
-            if let Some(msg_id) = msg_id {
-                out.extend_from_slice(b",\"msg_id\":");
-                serde_json::to_writer(&mut *out, &msg_id)?;
-            }
+        Header::Message { msg_id: None, .. } => {}
+        Header::Message {
+            msg_id: Some(msg_id),
+            ..
+        } => {
+            out.extend_from_slice(b",\"msg_id\":");
+            serde_json::to_writer(&mut *out, &msg_id)?;
         }
-        Header::Ok { kind, in_reply_to } => {
-            string(out, b"\"type\":\"", kind, b"_ok\",\"in_reply_to\":");
+        Header::Ok { in_reply_to, .. } => {
+            out.pop();
+            out.extend_from_slice(b"_ok\",\"in_reply_to\":");
             out.extend_from_slice(in_reply_to.as_bytes());
         }
         Header::Error { in_reply_to } => {
-            out.extend_from_slice(b"\"type\":\"error\",\"in_reply_to\":");
+            out.extend_from_slice(b",\"in_reply_to\":");
             out.extend_from_slice(in_reply_to.as_bytes());
         }
     }
-    match only {
-        Some(name) => field(out, name, fields)?,
-        None => fields.serialize(Fields { out })?,
+    let is_reply = matches!(header, Header::Ok { .. });
+    append(out, is_reply, only, fields)?;
+    out.extend_from_slice(b"}}");
+    // A line feed that is no end of a line is white space in a raw value.
+    if out[start..].contains(&b'\n') {
+        for byte in &mut out[start..] {
+            if *byte == b'\n' {
+                *byte = b' ';
+            }
+        }
     }
-    out.extend_from_slice(b"}}\n");
+    out.push(b'\n');
     draft.whole = true;
     Ok(())
+}
+
+#[derive(serde::Serialize)]
+struct Opening<'a> {
+    src: &'a str,
+    dest: &'a str,
+    body: Type<'a>,
+}
+
+#[derive(serde::Serialize)]
+struct Type<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+}
+
+/// Takes back the end of an object, so that it can go on.
+fn reopen(out: &mut Vec<u8>) {
+    let end = out.pop();
+    debug_assert_eq!(end, Some(b'}'));
 }
 
 /// Takes back what was appended unless it became a whole message.
@@ -76,104 +113,143 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Appends a text as a string: what is before and after it includes its quotes.
-#[inline(always)]
-fn string(out: &mut Vec<u8>, before: &[u8], text: &str, after: &[u8]) {
-    out.extend_from_slice(before);
-    match is_plain(text) {
-        true => out.extend_from_slice(text.as_bytes()),
-        false => escaped(out, text),
+/// Appends fields to an object that is open and has some already.
+fn append<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    is_reply: bool,
+    only: Option<&'static str>,
+    fields: &T,
+) -> serde_json::Result<()> {
+    let start = out.len();
+    let mut is_raw = false;
+    let output = WithoutHeader {
+        json: &mut serde_json::Serializer::new(&mut *out),
+        is_reply,
+        is_raw: &mut is_raw,
+    };
+    match only {
+        Some(name) => {
+            let mut output = output.serialize_struct("reply", 1)?;
+            output.serialize_field(name, fields)?;
+            output.end()?;
+        }
+        None => fields.serialize(output)?,
     }
-    out.extend_from_slice(after);
+    if is_raw {
+        rewrite(out, start)?;
+    }
+    match &out[start..] {
+        b"{}" | b"null" => out.truncate(start),
+        [b'{', ..] => {
+            out[start] = b',';
+            reopen(out);
+        }
+        text => return Err(no_object(text)),
+    }
+    Ok(())
+}
+
+/// Writes again what a raw value said from `start` on, less its header.
+#[cold]
+fn rewrite(out: &mut Vec<u8>, start: usize) -> serde_json::Result<()> {
+    let text = out.split_off(start);
+    let text = str::from_utf8(&text).map_err(serde_json::Error::custom)?;
+    let body = RawBody::of(text).map_err(|_| no_object(text.as_bytes()))?;
+    body.write(&mut serde_json::Serializer::new(out))
 }
 
 #[cold]
-fn escaped(out: &mut Vec<u8>, text: &str) {
-    // Its quotes are there already.
-    out.pop();
-    serde_json::to_writer(&mut *out, text).expect("a string is JSON and a Vec takes all");
-    out.pop();
-}
-
-fn field<T: Serialize + ?Sized>(
-    out: &mut Vec<u8>,
-    name: &str,
-    value: &T,
-) -> serde_json::Result<()> {
-    // The header is the runtime's to write: a body passed on whole has one too.
-    if matches!(name, "type" | "msg_id" | "in_reply_to") {
-        return Ok(());
-    }
-    string(out, b",\"", name, b"\":");
-    serde_json::to_writer(out, value)
-}
-
-/// Serializes a struct or a map as further fields of an object begun already,
-/// which is what `#[serde(flatten)]` does, less the fields of the header.
-struct Fields<'a> {
-    out: &'a mut Vec<u8>,
-}
-
-fn not_a_map<T>(what: &str) -> serde_json::Result<T> {
-    Err(ser::Error::custom(format_args!(
+fn no_object(text: &[u8]) -> serde_json::Error {
+    let what = match text.first() {
+        Some(b'"') => "a string",
+        Some(b'[') => "a sequence",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'{') => "an object with a wrong header",
+        _ => "a number",
+    };
+    serde_json::Error::custom(format_args!(
         "a body is made of fields, but this serializes as {what}; \
          use a struct or a map, or name a field for it with `reply = \"…\"`"
-    )))
+    ))
 }
 
-macro_rules! refuse {
-    ($($method:ident($($argument:ty),*) $what:literal)*) => {
-        $(fn $method(self, $(_: $argument),*) -> serde_json::Result<()> {
-            not_a_map($what)
+#[cold]
+fn taken(name: &str) -> serde_json::Error {
+    serde_json::Error::custom(format_args!(
+        "its field `{name}` would be lost, since a field of this name is the runtime's to write; \
+         give it another name, such as with `#[serde(rename = \"…\")]`"
+    ))
+}
+
+type Json<'s, 'o> = &'s mut serde_json::Serializer<&'o mut Vec<u8>>;
+
+/// Has `serde_json` write a value, less the fields of the header, which are the
+/// runtime's to write: a body passed on whole has some too.
+struct WithoutHeader<'s, 'o> {
+    json: Json<'s, 'o>,
+    /// A struct of a reply says what its fields are for, so one that would be
+    /// left out is an error.
+    is_reply: bool,
+    /// Set if `serde_json` was given a text to write as it is.
+    is_raw: &'s mut bool,
+}
+
+impl WithoutHeader<'_, '_> {
+    fn check(&self, variant: &str) -> serde_json::Result<()> {
+        if is_header(variant) {
+            return Err(taken(variant));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $Type:ty),*) -> $Output:ty;)*) => {
+        $(fn $method(self, $($argument: $Type),*) -> serde_json::Result<$Output> {
+            self.json.$method($($argument),*)
         })*
     };
 }
 
-type Compound = Impossible<(), serde_json::Error>;
-
-impl<'a> ser::Serializer for Fields<'a> {
+impl<'s, 'o> Serializer for WithoutHeader<'s, 'o> {
     type Ok = ();
     type Error = serde_json::Error;
-    type SerializeSeq = Compound;
-    type SerializeTuple = Compound;
-    type SerializeTupleStruct = Compound;
-    type SerializeTupleVariant = Compound;
-    type SerializeMap = MapFields<'a>;
-    type SerializeStruct = Self;
-    type SerializeStructVariant = Compound;
+    type SerializeSeq = <Json<'s, 'o> as Serializer>::SerializeSeq;
+    type SerializeTuple = <Json<'s, 'o> as Serializer>::SerializeTuple;
+    type SerializeTupleStruct = <Json<'s, 'o> as Serializer>::SerializeTupleStruct;
+    type SerializeTupleVariant = <Json<'s, 'o> as Serializer>::SerializeTupleVariant;
+    type SerializeMap = Map<<Json<'s, 'o> as Serializer>::SerializeMap>;
+    type SerializeStruct = Struct<<Json<'s, 'o> as Serializer>::SerializeStruct>;
+    type SerializeStructVariant = <Json<'s, 'o> as Serializer>::SerializeStructVariant;
 
-    refuse! {
-        serialize_bool(bool) "a boolean"
-        serialize_i8(i8) "a number"
-        serialize_i16(i16) "a number"
-        serialize_i32(i32) "a number"
-        serialize_i64(i64) "a number"
-        serialize_u8(u8) "a number"
-        serialize_u16(u16) "a number"
-        serialize_u32(u32) "a number"
-        serialize_u64(u64) "a number"
-        serialize_f32(f32) "a number"
-        serialize_f64(f64) "a number"
-        serialize_char(char) "a string"
-        serialize_str(&str) "a string"
-        serialize_bytes(&[u8]) "a sequence"
-        serialize_unit_variant(&'static str, u32, &'static str) "a string"
-    }
-
-    fn serialize_none(self) -> serde_json::Result<()> {
-        Ok(())
+    forward! {
+        serialize_bool(value: bool) -> ();
+        serialize_i8(value: i8) -> ();
+        serialize_i16(value: i16) -> ();
+        serialize_i32(value: i32) -> ();
+        serialize_i64(value: i64) -> ();
+        serialize_i128(value: i128) -> ();
+        serialize_u8(value: u8) -> ();
+        serialize_u16(value: u16) -> ();
+        serialize_u32(value: u32) -> ();
+        serialize_u64(value: u64) -> ();
+        serialize_u128(value: u128) -> ();
+        serialize_f32(value: f32) -> ();
+        serialize_f64(value: f64) -> ();
+        serialize_char(value: char) -> ();
+        serialize_str(value: &str) -> ();
+        serialize_bytes(value: &[u8]) -> ();
+        serialize_none() -> ();
+        serialize_unit() -> ();
+        serialize_unit_struct(name: &'static str) -> ();
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> ();
+        serialize_seq(len: Option<usize>) -> Self::SerializeSeq;
+        serialize_tuple(len: usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(name: &'static str, len: usize) -> Self::SerializeTupleStruct;
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> serde_json::Result<()> {
         value.serialize(self)
-    }
-
-    fn serialize_unit(self) -> serde_json::Result<()> {
-        Ok(())
-    }
-
-    fn serialize_unit_struct(self, _: &'static str) -> serde_json::Result<()> {
-        Ok(())
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -186,162 +262,119 @@ impl<'a> ser::Serializer for Fields<'a> {
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
         value: &T,
     ) -> serde_json::Result<()> {
-        field(self.out, variant, value)
-    }
-
-    fn serialize_seq(self, _: Option<usize>) -> serde_json::Result<Compound> {
-        not_a_map("a sequence")
-    }
-
-    fn serialize_tuple(self, _: usize) -> serde_json::Result<Compound> {
-        not_a_map("a sequence")
-    }
-
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> serde_json::Result<Compound> {
-        not_a_map("a sequence")
+        self.check(variant)?;
+        self.json
+            .serialize_newtype_variant(name, index, variant, value)
     }
 
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> serde_json::Result<Compound> {
-        not_a_map("a variant with a sequence")
-    }
-
-    fn serialize_map(self, _: Option<usize>) -> serde_json::Result<MapFields<'a>> {
-        Ok(MapFields {
-            out: self.out,
-            key: String::new(),
-        })
-    }
-
-    fn serialize_struct(self, _: &'static str, _: usize) -> serde_json::Result<Self> {
-        Ok(self)
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> serde_json::Result<Self::SerializeTupleVariant> {
+        self.check(variant)?;
+        self.json.serialize_tuple_variant(name, index, variant, len)
     }
 
     fn serialize_struct_variant(
         self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: usize,
-    ) -> serde_json::Result<Compound> {
-        not_a_map("a variant with named fields")
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> serde_json::Result<Self::SerializeStructVariant> {
+        self.check(variant)?;
+        self.json
+            .serialize_struct_variant(name, index, variant, len)
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> serde_json::Result<Self::SerializeMap> {
+        Ok(Map {
+            entries: self.json.serialize_map(len)?,
+            name: Vec::new(),
+            is_left_out: false,
+        })
+    }
+
+    fn serialize_struct(
+        self,
+        name: &'static str,
+        len: usize,
+    ) -> serde_json::Result<Self::SerializeStruct> {
+        *self.is_raw = name.starts_with("$serde_json::private::");
+        Ok(Struct {
+            fields: self.json.serialize_struct(name, len)?,
+            is_reply: self.is_reply,
+        })
     }
 }
 
-impl SerializeStruct for Fields<'_> {
+struct Struct<C> {
+    fields: C,
+    is_reply: bool,
+}
+
+impl<C: SerializeStruct<Ok = (), Error = serde_json::Error>> SerializeStruct for Struct<C> {
     type Ok = ();
     type Error = serde_json::Error;
 
+    #[inline]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
-        key: &'static str,
+        name: &'static str,
         value: &T,
     ) -> serde_json::Result<()> {
-        field(self.out, key, value)
+        match is_header(name) {
+            false => self.fields.serialize_field(name, value),
+            true if self.is_reply => Err(taken(name)),
+            true => Ok(()),
+        }
     }
 
     fn end(self) -> serde_json::Result<()> {
-        Ok(())
+        self.fields.end()
     }
 }
 
-struct MapFields<'a> {
-    out: &'a mut Vec<u8>,
-    key: String,
+struct Map<C> {
+    entries: C,
+    /// The last key, as JSON.
+    name: Vec<u8>,
+    is_left_out: bool,
 }
 
-impl SerializeMap for MapFields<'_> {
+impl<C: SerializeMap<Ok = (), Error = serde_json::Error>> SerializeMap for Map<C> {
     type Ok = ();
     type Error = serde_json::Error;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> serde_json::Result<()> {
-        self.key = match serde_json::to_value(key)? {
-            serde_json::Value::String(text) => text,
-            other @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_)) => {
-                other.to_string()
-            }
-            _ => return Err(ser::Error::custom("the key of a field must be a string")),
+        self.name.clear();
+        serde_json::to_writer(&mut self.name, key)?;
+        self.is_left_out = match &self.name[..] {
+            [b'"', name @ .., b'"'] => str::from_utf8(name).is_ok_and(is_header),
+            _ => false,
         };
-        Ok(())
+        if self.is_left_out {
+            return Ok(());
+        }
+        self.entries.serialize_key(key)
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> serde_json::Result<()> {
-        field(self.out, &self.key, value)
+        if self.is_left_out {
+            return Ok(());
+        }
+        self.entries.serialize_value(value)
     }
 
     fn end(self) -> serde_json::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeMap;
-
-    fn reply<T: Serialize + ?Sized>(only: Option<&str>, fields: &T) -> serde_json::Result<String> {
-        let mut out = b"before\n".to_vec();
-        let header = Header::Ok {
-            kind: "read",
-            in_reply_to: "3",
-        };
-        let result = message(&mut out, "n1", "c\"1", header, only, fields);
-        let text = String::from_utf8(out).unwrap();
-        let line = text.strip_prefix("before\n").unwrap().to_string();
-        assert!(
-            result.is_ok() || line.is_empty(),
-            "a failed message must leave nothing"
-        );
-        result.map(|()| line)
-    }
-
-    #[test]
-    fn writes_fields_of_structs_and_maps() {
-        #[derive(serde::Serialize)]
-        struct Value {
-            value: Option<u8>,
-        }
-        let start = r#"{"src":"n1","dest":"c\"1","body":{"type":"read_ok","in_reply_to":3"#;
-        assert_eq!(reply(None, &()).unwrap(), format!("{start}}}}}\n"));
-        assert_eq!(
-            reply(None, &Value { value: None }).unwrap(),
-            format!("{start},\"value\":null}}}}\n")
-        );
-        assert_eq!(
-            reply(None, &BTreeMap::from([(1, "a")])).unwrap(),
-            format!("{start},\"1\":\"a\"}}}}\n")
-        );
-        assert_eq!(
-            reply(Some("x"), &[1]).unwrap(),
-            format!("{start},\"x\":[1]}}}}\n")
-        );
-    }
-
-    #[test]
-    fn the_header_is_not_written_twice() {
-        let body = serde_json::json!({"type": "echo", "msg_id": 9, "in_reply_to": 1, "echo": 5});
-        assert!(
-            reply(None, &body)
-                .unwrap()
-                .ends_with("_ok\",\"in_reply_to\":3,\"echo\":5}}\n")
-        );
-    }
-
-    #[test]
-    fn what_is_no_map_says_so() {
-        for error in [reply(None, &5), reply(None, "text"), reply(None, &[1, 2])] {
-            assert!(error.unwrap_err().to_string().contains("reply = \"…\""));
-        }
-        assert!(reply(None, &BTreeMap::from([((1, 2), 3)])).is_err());
+        self.entries.end()
     }
 }

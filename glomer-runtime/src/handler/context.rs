@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::body::read::decode_reply;
+use crate::body::read::{self, RawBody, decode, decode_reply};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
 use crate::work::{Core, Identity, Task, Timer, TimerKey};
@@ -260,10 +260,10 @@ pub struct Sent {
 impl Sent {
     /// The message as an `M`, if it is one.
     pub fn decode<M: Message + DeserializeOwned>(&self) -> Option<M> {
-        let known = self.body["type"] == M::TYPE;
-        known
-            .then(|| serde_json::from_value(self.body.clone()).ok())
-            .flatten()
+        let text = self.body.to_string();
+        let body = RawBody::of(&text).ok()?;
+        let known = body.kind.as_deref() == Some(M::TYPE);
+        known.then(|| decode(&body).ok())?
     }
 }
 
@@ -298,7 +298,10 @@ impl<M: Message<Reply: DeserializeOwned>> Future for Rpc<M> {
             .expect("an rpc is not polled after it completed");
         let answer = task::ready!(self.core.poll_rpc(msg_id, cx.waker()));
         self.msg_id = None;
-        Poll::Ready(answer.and_then(|body| decode_reply::<M>(&body)))
+        Poll::Ready(answer.and_then(|line| {
+            let answer = read::read(line.as_bytes()).expect("the answer was read before");
+            decode_reply::<M>(&answer.body)
+        }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::context::{Context, Rpc};
 use crate::body::{Error, Message};
@@ -68,7 +69,7 @@ struct Read<K> {
 impl<K> Message for Read<K> {
     const TYPE: &'static str = "read";
     const REPLY_FIELD: Option<&'static str> = Some("value");
-    type Reply = serde_json::Value;
+    type Reply = Box<RawValue>;
 }
 
 #[derive(Serialize)]
@@ -125,7 +126,7 @@ impl Kv {
     /// 20 key-does-not-exist; 13 crash if the value is no `T`.
     pub async fn read<T: DeserializeOwned>(&self, key: impl Serialize) -> Result<T, Error> {
         let value = self.call(Read { key }).await?;
-        Ok(serde_json::from_value(value)?)
+        Ok(serde_json::from_str(value.get())?)
     }
 
     /// The value of `key`, or `default` if there is none.

@@ -18,8 +18,7 @@ pub use self::context::{Context, Rpc, Sent, Sleep};
 pub use self::kv::{Kv, Tso};
 pub use self::retry::Backoff;
 pub use self::shared::Shared;
-use crate::body::read::decode;
-use crate::body::wire::Body;
+use crate::body::read::{RawBody, decode};
 use crate::body::{Error, Failure, Message, Reply};
 use crate::work::{Core, MAX_WAITING, RequestRef, Task};
 
@@ -93,7 +92,7 @@ pub struct Call<'a, S: 'static> {
     pub(crate) state: &'a Shared<S>,
     pub(crate) handler: &'static Handler<S>,
     pub(crate) request: RequestRef<'a>,
-    pub(crate) body: &'a Body<'a>,
+    pub(crate) body: &'a RawBody<'a>,
 }
 
 impl<'a, S> Call<'a, S> {
@@ -132,7 +131,7 @@ impl<'a, S> Call<'a, S> {
 /// itself, and a type that lacks something is complained about once.
 pub struct Typed<'a, S: 'static, M, T> {
     call: Call<'a, S>,
-    decode: fn(&Body<'_>) -> Result<M, Error>,
+    decode: fn(&RawBody<'_>) -> Result<M, Error>,
     answer: fn(&Core, RequestRef<'_>, T),
 }
 

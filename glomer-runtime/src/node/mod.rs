@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use self::registry::Registry;
 pub use self::registry::{Registration, StartError};
-use crate::body::read::decode;
-use crate::body::wire::{self, Body, Envelope};
+use crate::body::read::{self, Envelope, RawBody, decode, decode_error};
 use crate::body::{Error, Message};
 use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
@@ -96,8 +95,7 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message, or one
-    /// replies with something that has no fields.
+    /// If two handlers for `S` are for the same type of message.
     pub fn new(seed: u64) -> Result<Self, StartError>
     where
         S: Default,
@@ -109,8 +107,7 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message, or one
-    /// replies with something that has no fields.
+    /// If two handlers for `S` are for the same type of message.
     pub fn with(seed: u64, make: impl FnMut(&Init) -> S + 'static) -> Result<Self, StartError> {
         let core = Core::new(seed);
         Ok(Self {
@@ -135,7 +132,7 @@ impl<S: 'static> Node<S> {
     pub fn handle(&mut self, now: Duration, line: &[u8]) {
         self.advance(now);
         self.lines += 1;
-        match &wire::read(line) {
+        match &read::read(line) {
             Ok(envelope) => self.dispatch(envelope),
             Err(_) if line.trim_ascii().is_empty() => {}
             Err(defect) => {
@@ -165,7 +162,7 @@ impl<S: 'static> Node<S> {
             match timer {
                 Timer::Every(index) => self.run_every(index, due),
                 Timer::Message(line) => {
-                    if let Ok(envelope) = wire::read(&line) {
+                    if let Ok(envelope) = read::read(&line) {
                         self.dispatch(&envelope);
                     }
                 }
@@ -244,13 +241,13 @@ impl<S: 'static> Node<S> {
     }
 
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        let Envelope { src, body, header } = envelope;
+        let Envelope { src, body, .. } = envelope;
         let request = RequestRef {
             src,
-            msg_id: header.msg_id,
+            msg_id: body.msg_id,
         };
-        let kind = header.kind.as_deref();
-        if header.in_reply_to.is_some() || kind.is_some_and(is_answer) {
+        let kind = body.kind.as_deref();
+        if body.in_reply_to.is_some() || kind.is_some_and(is_answer) {
             return self.take_answer(envelope);
         }
         let Some(kind) = kind else {
@@ -282,13 +279,13 @@ impl<S: 'static> Node<S> {
     }
 
     fn take_answer(&mut self, envelope: &Envelope<'_>) {
-        let Envelope { src, body, header } = envelope;
-        let kind = header.kind.as_deref().unwrap_or("untyped");
+        let Envelope { line, src, body } = envelope;
+        let kind = body.kind.as_deref().unwrap_or("untyped");
         let answer = match kind {
-            "error" => Err(received_error(body.text)),
-            _ => Ok(body.text.to_owned()),
+            "error" => Err(decode_error(body)),
+            _ => Ok(line.to_string()),
         };
-        let msg_id = header.in_reply_to.and_then(|digits| digits.parse().ok());
+        let msg_id = body.in_reply_to.and_then(|digits| digits.parse().ok());
         if !msg_id.is_some_and(|msg_id| self.core.complete_rpc(msg_id, Some(src), answer)) {
             self.core.log(Level::Debug, || {
                 format!("ignored `{kind}` from {src}, which nobody waits for")
@@ -296,7 +293,7 @@ impl<S: 'static> Node<S> {
         }
     }
 
-    fn init(&mut self, request: RequestRef<'_>, body: &Body<'_>) {
+    fn init(&mut self, request: RequestRef<'_>, body: &RawBody<'_>) {
         let init = match decode::<Init>(body) {
             Ok(init) => init,
             Err(error) => return self.core.answer_error(request, &error),
@@ -404,27 +401,13 @@ fn is_answer(kind: &str) -> bool {
     kind == "error" || kind.ends_with("_ok")
 }
 
-/// The error that an `error` body tells of.
-pub(crate) fn received_error(body: &str) -> Error {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        code: u32,
-        #[serde(default)]
-        text: String,
-    }
-    match serde_json::from_str::<Body>(body) {
-        Ok(Body { code, text }) => Error::received(code, text),
-        Err(error) => Error::crash(format!("the answer is a malformed error: {error}")),
-    }
-}
-
 fn run_handler<S>(
     core: &Rc<Core>,
     context: &mut Context,
     state: &Shared<S>,
     handler: &'static Handler<S>,
     request: RequestRef<'_>,
-    body: &Body<'_>,
+    body: &RawBody<'_>,
 ) {
     context.sender.clear();
     context.sender.push_str(request.src);

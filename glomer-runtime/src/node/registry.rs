@@ -10,8 +10,6 @@ use crate::handler::{Every, Handler};
 /// One annotated function, whatever its state.
 pub struct Registration {
     function: &'static (dyn Any + Send + Sync),
-    /// Tells what its reply is, if that is certainly no map but should be one.
-    not_a_map: Option<fn() -> Option<&'static str>>,
 }
 
 inventory::collect!(Registration);
@@ -19,17 +17,7 @@ inventory::collect!(Registration);
 impl Registration {
     /// Registers a handler.
     pub const fn handler<S: 'static>(handler: &'static Handler<S>) -> Self {
-        Self {
-            function: handler,
-            not_a_map: None,
-        }
-    }
-
-    /// Has the reply of the handler checked when its node starts.
-    #[must_use]
-    pub const fn check_reply(mut self, not_a_map: fn() -> Option<&'static str>) -> Self {
-        self.not_a_map = Some(not_a_map);
-        self
+        Self { function: handler }
     }
 
     /// Does not compile if something speaks against a type that the function has.
@@ -44,10 +32,7 @@ impl Registration {
 
     /// Registers a periodic function.
     pub const fn every<S: 'static>(every: &'static Every<S>) -> Self {
-        Self {
-            function: every,
-            not_a_map: None,
-        }
+        Self { function: every }
     }
 }
 
@@ -65,13 +50,6 @@ impl<S> Registry<S> {
             let Some(handler) = registration.function.downcast_ref::<Handler<S>>() else {
                 continue;
             };
-            if let Some(what) = registration.not_a_map.and_then(|ask| ask()) {
-                return Err(StartError(format!(
-                    "the handler `{}` at {} replies with {what}, but a reply is a map of fields\n\
-                     name the field for it: `#[handler(\"{}\", reply = \"value\")]`",
-                    handler.name, handler.location, handler.message
-                )));
-            }
             if let Some(other) = handlers.insert(handler.message, handler) {
                 let mut both = [other, handler];
                 both.sort_by_key(|it| (it.location.file, it.location.line));
@@ -101,8 +79,8 @@ impl<S> Registry<S> {
     }
 }
 
-/// Why a node cannot start: two of its handlers are for the same type, or the
-/// reply of one has no fields. It names the handlers and their places.
+/// Why a node cannot start: two of its handlers are for the same type. It names
+/// the handlers and their places.
 #[derive(Debug)]
 pub struct StartError(String);
 

@@ -1,18 +1,16 @@
 //! A whole cluster in one thread, in virtual time.
 
 use super::check;
-use super::history::{Operation, Pending};
+use super::history::{Operation, Pending, reply_to};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
 use super::network::{self, Address, Delivery, Network, Outcome, Role};
 use super::packet::Packet;
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
-use crate::body::read::decode_reply;
-use crate::body::wire::Envelope;
+use crate::body::read::{Envelope, decode_error};
 use crate::body::write::{self, Header};
 use crate::log::{Level, Record};
-use crate::node::received_error;
 use crate::{Action, Error, Init, Message, Node, Outgoing, Output, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -375,7 +373,7 @@ impl<S> Cluster<S> {
             node: self.network.name(dest).into(),
             invoked: self.now,
             completed: None,
-            request: packet.envelope().body.text.into(),
+            request: packet.body_text().into(),
             result: None,
         });
         let deadline = self.now.saturating_add(self.timeout);
@@ -395,10 +393,8 @@ impl<S> Cluster<S> {
     where
         M: Message<Reply: DeserializeOwned>,
     {
-        Some(match self.operations[pending.index].result.as_ref()? {
-            Ok(body) => decode_reply::<M>(body),
-            Err(error) => Err(error.clone()),
-        })
+        let result = self.operations[pending.index].result.as_ref();
+        result.map(reply_to::<M>)
     }
 
     /// Lets time pass until the result of a request is there.
@@ -870,7 +866,7 @@ impl<S> Cluster<S> {
         match self.network.lookup(dest) {
             Some(dest) => self.send(src, dest, kind, packet),
             // Whoever sent an injected line may not exist, and is answered all the same.
-            None if packet.envelope().header.in_reply_to.is_some() => {}
+            None if packet.envelope().body.in_reply_to.is_some() => {}
             None => panic!(
                 "{} sent a message to {dest:?}, and nobody is called that here; {}; the message: {}",
                 self.network.name(src),
@@ -885,8 +881,7 @@ impl<S> Cluster<S> {
     fn serve(&mut self, address: Address, src: Address, packet: &Packet) {
         let Attached { service, rng, .. } =
             &mut self.services[address.index() - self.members.len()];
-        let body: Value =
-            serde_json::from_str(packet.envelope().body.text).expect("nodes write JSON");
+        let body: Value = serde_json::from_str(packet.body_text()).expect("nodes write JSON");
         let (me, caller) = (self.network.name(address), self.network.name(src));
         if let Some(body) = service.answer(self.now, caller, &body, rng) {
             let kind = body["type"].as_str().unwrap_or_default();
@@ -910,13 +905,13 @@ impl<S> Cluster<S> {
     }
 
     fn take_answer(&mut self, address: Address, packet: &Packet) {
-        let Envelope { body, header, .. } = packet.envelope();
-        let Some(msg_id) = header.in_reply_to.and_then(|digits| digits.parse().ok()) else {
+        let Envelope { body, .. } = packet.envelope();
+        let Some(msg_id) = body.in_reply_to.and_then(|digits| digits.parse().ok()) else {
             return;
         };
-        let result = match header.kind.as_deref() {
-            Some("error") => Err(received_error(body.text)),
-            _ => Ok(body.text.into()),
+        let result = match body.kind.as_deref() {
+            Some("error") => Err(decode_error(&body)),
+            _ => Ok(packet.body_text().into()),
         };
         if address == self.starter {
             let started = self.starting.remove(&msg_id);

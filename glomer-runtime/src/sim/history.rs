@@ -1,6 +1,6 @@
 //! What the clients asked, and what they were told.
 
-use crate::body::read::decode_reply;
+use crate::body::read::{RawBody, decode, decode_reply};
 use crate::{Error, Message};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -29,8 +29,8 @@ pub struct Operation {
 impl Operation {
     /// The request as an `M`; `None` when it is of another type.
     pub fn request<M: Message + DeserializeOwned>(&self) -> Option<M> {
-        self.is::<M>()
-            .then(|| serde_json::from_str(&self.request).ok())?
+        let body = self.request_as::<M>()?;
+        decode(&body).ok()
     }
 
     /// The reply to an `M`; `None` when the client still waits, and when the request is of
@@ -39,20 +39,25 @@ impl Operation {
     where
         M: Message<Reply: DeserializeOwned>,
     {
-        if !self.is::<M>() {
-            return None;
-        }
-        Some(match self.result.as_ref()? {
-            Ok(body) => decode_reply::<M>(body),
-            Err(error) => Err(error.clone()),
-        })
+        self.request_as::<M>()?;
+        self.result.as_ref().map(reply_to::<M>)
     }
 
-    fn is<M: Message>(&self) -> bool {
-        crate::body::wire::field(&self.request, "type")
-            .and_then(|kind| serde_json::from_str::<String>(kind).ok())
-            .is_some_and(|kind| kind == M::TYPE)
+    /// The body of the request, if it is one of an `M`.
+    fn request_as<M: Message>(&self) -> Option<RawBody<'_>> {
+        let body = RawBody::of(&self.request).ok()?;
+        (body.kind.as_deref() == Some(M::TYPE)).then_some(body)
     }
+}
+
+/// What the result of an operation says as the reply to an `M`.
+pub(super) fn reply_to<M>(result: &Result<Box<str>, Error>) -> Result<M::Reply, Error>
+where
+    M: Message<Reply: DeserializeOwned>,
+{
+    let body = result.as_ref().map_err(Error::clone)?;
+    let body = RawBody::of(body).expect("the answer was read before");
+    decode_reply::<M>(&body)
 }
 
 /// A request that was sent by [`Cluster::invoke`](super::Cluster::invoke) and may not be

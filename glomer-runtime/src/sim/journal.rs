@@ -2,6 +2,7 @@
 
 use super::network::{Address, Dropped, MessageId, Network, Outcome};
 use super::packet::Packet;
+use crate::body::read::body_text;
 use crate::log::Record;
 use serde_json::json;
 use std::borrow::Cow;
@@ -306,8 +307,7 @@ impl Event {
                 dest,
                 line,
             } => {
-                let body =
-                    crate::body::wire::read(line.as_bytes()).map_or(&*line, |it| it.body.text);
+                let body = body_text(&line).unwrap_or(&line);
                 write!(out, "{src} → {dest} #{id} {}", shortened(body))
             }
             What::Arrived {

@@ -1,6 +1,6 @@
 //! A message as it travels: one line of a node's output.
 
-use crate::body::wire::{self, Envelope};
+use crate::body::read::{self, Envelope, body_text};
 use crate::work::Batch;
 use std::rc::Rc;
 
@@ -53,6 +53,12 @@ impl Packet {
 
     /// Reads the message. It must be one that a node or the simulator wrote.
     pub(super) fn envelope(&self) -> Envelope<'_> {
-        wire::read(self.line()).expect("nodes write messages only")
+        read::read(self.line()).expect("nodes write messages only")
+    }
+
+    /// The body of the message, as written.
+    pub(super) fn body_text(&self) -> &str {
+        let line = str::from_utf8(self.line()).expect("nodes write UTF-8");
+        body_text(line).expect("nodes write messages only")
     }
 }
