@@ -46,11 +46,11 @@ struct Reply<'a> {
     src: &'a str,
     dest: &'a str,
     #[serde(borrow)]
-    body: Body<'a>,
+    body: AnswerBody<'a>,
 }
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct AnswerBody<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     in_reply_to: u64,

@@ -68,7 +68,7 @@ enum Kind {
     Write,
 }
 
-type Operation = (Kind, Key, Option<u64>);
+type MicroOperation = (Kind, Key, Option<u64>);
 
 #[handler("init")]
 fn init(state: &mut State, cx: &Context) {
@@ -99,7 +99,7 @@ fn join(state: &mut State, cx: &Context, run: u64) {
 }
 
 #[handler("txn", reply = "txn")]
-fn txn(state: &mut State, mut txn: Vec<Operation>) -> Vec<Operation> {
+fn txn(state: &mut State, mut txn: Vec<MicroOperation>) -> Vec<MicroOperation> {
     state.now.clock += 1;
     for (kind, key, value) in &mut txn {
         match (kind, value) {

@@ -2,7 +2,7 @@
 
 use glomer_runtime::prelude::*;
 use glomer_runtime::sim::service::Service;
-use glomer_runtime::sim::{Cluster, Latency, Outcome, What, ms, secs};
+use glomer_runtime::sim::{Cluster, Fate, Latency, What, ms, secs};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -584,7 +584,7 @@ fn the_journal_tells_every_event() {
     for entry in journal.entries() {
         match entry.what {
             What::Sent { .. } => sent += 1,
-            What::Arrived { outcome, .. } => ended += u32::from(outcome == Outcome::Delivered),
+            What::Arrived { fate, .. } => ended += u32::from(fate == Fate::Delivered),
             What::Injected { dest, line } => others.push(format!("{dest} gets {line}")),
             What::Logged { node, record } => others.push(format!("{node} says {}", record.text)),
             What::Fault(text) => others.push(format!("{:?} {text}", entry.at)),

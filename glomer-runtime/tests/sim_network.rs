@@ -2,7 +2,7 @@
 
 use glomer_runtime::Rng;
 use glomer_runtime::sim::{
-    Address, Delivery, Dropped, Event, Latency, Network, Outcome, Role, ms, secs,
+    Address, Delivery, Dropped, Fate, Latency, Network, Passage, Role, ms, secs,
 };
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ fn network(latency: Latency, servers: usize) -> (Network<u32>, Vec<Address>) {
     (net, nodes)
 }
 
-fn drain(net: &mut Network<u32>, until: Duration) -> Vec<Event<u32>> {
+fn drain(net: &mut Network<u32>, until: Duration) -> Vec<Passage<u32>> {
     std::iter::from_fn(|| net.poll(until)).collect()
 }
 
-fn messages(events: &[Event<u32>], outcome: Outcome) -> Vec<u32> {
+fn messages(events: &[Passage<u32>], fate: Fate) -> Vec<u32> {
     events
         .iter()
-        .filter(|e| e.outcome == outcome)
+        .filter(|e| e.fate == fate)
         .map(|e| e.message)
         .collect()
 }
@@ -58,14 +58,14 @@ fn messages_arrive_when_due_and_in_the_order_of_sending() {
     assert_eq!(net.in_flight(), 2);
     assert_eq!(net.next_due(), Some(ms(105)));
     assert_eq!(net.poll(ms(104)), None);
-    let expected = Event {
+    let expected = Passage {
         id: 0,
         src: n[0],
         dest: n[1],
         message: 1,
         sent: ms(5),
         due: ms(105),
-        outcome: Outcome::Delivered,
+        fate: Fate::Delivered,
     };
     assert_eq!(net.poll(secs(1)), Some(expected));
     assert_eq!(net.poll(secs(1)).map(|e| e.message), Some(2));
@@ -81,7 +81,7 @@ fn random_latencies_reorder_messages() {
     }
     let events = drain(&mut net, secs(60));
     assert!(events.is_sorted_by_key(|e| e.due));
-    let mut order = messages(&events, Outcome::Delivered);
+    let mut order = messages(&events, Fate::Delivered);
     assert!(!order.is_sorted());
     order.sort_unstable();
     assert_eq!(order, (0..100).collect::<Vec<_>>());
@@ -98,18 +98,15 @@ fn clients_have_no_latency_and_services_do() {
     net.send(ms(0), n[0], client, 3);
     net.send(ms(0), client, service, 4);
     assert_eq!(
-        messages(&drain(&mut net, ms(0)), Outcome::Delivered),
+        messages(&drain(&mut net, ms(0)), Fate::Delivered),
         [2, 3, 4]
     );
-    assert_eq!(
-        messages(&drain(&mut net, ms(100)), Outcome::Delivered),
-        [0, 1]
-    );
+    assert_eq!(messages(&drain(&mut net, ms(100)), Fate::Delivered), [0, 1]);
 }
 
 /// What arrived, and when.
-fn arrivals(events: &[Event<u32>]) -> Vec<(u32, Duration)> {
-    let delivered = events.iter().filter(|e| e.outcome == Outcome::Delivered);
+fn arrivals(events: &[Passage<u32>]) -> Vec<(u32, Duration)> {
+    let delivered = events.iter().filter(|e| e.fate == Fate::Delivered);
     delivered.map(|e| (e.message, e.due)).collect()
 }
 
@@ -155,14 +152,14 @@ fn in_turn_a_partition_matters_when_the_reader_takes_a_message() {
     net.block(n[0], n[1]);
     let events = drain(&mut net, ms(105));
     assert_eq!(arrivals(&events), [(1, ms(100))], "taken before it began");
-    let lost = messages(&events, Outcome::Dropped(Dropped::Partition));
+    let lost = messages(&events, Fate::Dropped(Dropped::Partition));
     assert_eq!(lost, [2], "taken while it lasted");
     net.send(ms(105), n[0], n[1], 3);
     net.unblock(n[0], n[1]);
     net.send(ms(110), n[0], n[1], 4);
     let events = drain(&mut net, secs(1));
     assert_eq!(
-        messages(&events, Outcome::Dropped(Dropped::Partition)),
+        messages(&events, Fate::Dropped(Dropped::Partition)),
         [3],
         "refused at once"
     );
@@ -179,7 +176,7 @@ fn in_turn_nobody_waits_for_what_was_lost() {
     net.send(ms(5), client, n[1], 2);
     let events = drain(&mut net, secs(1));
     assert_eq!(arrivals(&events), [(2, ms(5))]);
-    assert_eq!(messages(&events, Outcome::Dropped(Dropped::Loss)), [1]);
+    assert_eq!(messages(&events, Fate::Dropped(Dropped::Loss)), [1]);
 }
 
 #[test]
@@ -192,10 +189,10 @@ fn a_partition_drops_what_arrives_while_it_lasts() {
     net.send(ms(50), n[4], n[0], 3);
     net.send(ms(60), n[0], n[3], 4);
     let during = drain(&mut net, ms(150));
-    assert_eq!(messages(&during, Outcome::Dropped(Dropped::Partition)), [1]);
-    assert_eq!(messages(&during, Outcome::Delivered), [2, 3]);
+    assert_eq!(messages(&during, Fate::Dropped(Dropped::Partition)), [1]);
+    assert_eq!(messages(&during, Fate::Delivered), [2, 3]);
     net.heal();
-    assert_eq!(messages(&drain(&mut net, secs(1)), Outcome::Delivered), [4]);
+    assert_eq!(messages(&drain(&mut net, secs(1)), Fate::Delivered), [4]);
 }
 
 #[test]
@@ -220,11 +217,11 @@ fn a_block_holds_in_one_direction() {
     net.send(ms(0), n[0], n[1], 1);
     net.send(ms(0), n[1], n[0], 2);
     let events = drain(&mut net, ms(0));
-    assert_eq!(messages(&events, Outcome::Dropped(Dropped::Partition)), [1]);
-    assert_eq!(messages(&events, Outcome::Delivered), [2]);
+    assert_eq!(messages(&events, Fate::Dropped(Dropped::Partition)), [1]);
+    assert_eq!(messages(&events, Fate::Delivered), [2]);
     net.unblock(n[0], n[1]);
     net.send(ms(0), n[0], n[1], 3);
-    assert_eq!(messages(&drain(&mut net, ms(0)), Outcome::Delivered), [3]);
+    assert_eq!(messages(&drain(&mut net, ms(0)), Fate::Delivered), [3]);
 }
 
 #[test]
@@ -238,12 +235,12 @@ fn loss_is_decided_when_sending_and_spares_clients() {
     }
     net.set_loss(0.0);
     let events = drain(&mut net, ms(10));
-    let lost = messages(&events, Outcome::Dropped(Dropped::Loss)).len();
+    let lost = messages(&events, Fate::Dropped(Dropped::Loss)).len();
     assert!((2_800..3_200).contains(&lost), "{lost} lost");
     assert!(
         events
             .iter()
-            .all(|e| e.src == n[0] || e.outcome == Outcome::Delivered)
+            .all(|e| e.src == n[0] || e.fate == Fate::Delivered)
     );
     assert_eq!(events.len(), 20_000);
 }
@@ -259,7 +256,7 @@ fn duplicates_keep_their_number_and_take_their_own_time() {
     let twice: Vec<_> = events.iter().filter(|e| e.id == id).collect();
     assert_eq!(twice.len(), 2);
     assert_ne!(twice[0].due, twice[1].due);
-    assert_eq!(messages(&events, Outcome::Delivered).len(), 3);
+    assert_eq!(messages(&events, Fate::Delivered).len(), 3);
 }
 
 #[test]
@@ -269,9 +266,9 @@ fn who_is_down_gets_nothing_until_brought_up() {
     net.send(ms(1), n[0], n[1], 2);
     net.take_down(n[1]);
     let down = drain(&mut net, ms(10));
-    assert_eq!(messages(&down, Outcome::Dropped(Dropped::Down)), [1]);
+    assert_eq!(messages(&down, Fate::Dropped(Dropped::Down)), [1]);
     net.bring_up(n[1]);
-    assert_eq!(messages(&drain(&mut net, ms(11)), Outcome::Delivered), [2]);
+    assert_eq!(messages(&drain(&mut net, ms(11)), Fate::Delivered), [2]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use glomer_runtime::Rng;
 use glomer_runtime::prelude::*;
-use glomer_runtime::sim::{Cluster, Latency, Outcome, What, check, ms, secs};
+use glomer_runtime::sim::{Cluster, Fate, Latency, What, check, ms, secs};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -236,7 +236,7 @@ fn follow<'a>(cluster: &'a Cluster<State>) -> Owed<'a> {
                 src,
                 dest,
                 line,
-                outcome: Outcome::Delivered,
+                fate: Fate::Delivered,
                 ..
             } => {
                 let body = body(&line);

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 struct Message {
     src: String,
     dest: String,
-    body: Body,
+    body: EchoBody,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
+struct EchoBody {
     msg_id: Option<usize>,
     in_reply_to: Option<usize>,
     #[serde(flatten)]
@@ -50,7 +50,7 @@ fn main() -> io::Result<()> {
         let reply = Message {
             src: request.dest,
             dest: request.src,
-            body: Body {
+            body: EchoBody {
                 msg_id: Some(next_id),
                 in_reply_to: request.body.msg_id,
                 payload,

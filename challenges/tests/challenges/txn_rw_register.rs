@@ -11,8 +11,8 @@ const KEYS: u64 = 5;
 /// A transaction of a client, as it was answered.
 struct Done {
     node: String,
-    asked: Vec<Operation>,
-    answered: Vec<Operation>,
+    asked: Vec<MicroOperation>,
+    answered: Vec<MicroOperation>,
 }
 
 fn done(operation: &sim::Operation) -> Option<Done> {

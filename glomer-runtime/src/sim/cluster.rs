@@ -4,7 +4,7 @@ use super::check;
 use super::history::{Operation, Pending, reply_to};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
-use super::network::{self, Address, Delivery, Network, Outcome, Role};
+use super::network::{self, Address, Delivery, Fate, Network, Role};
 use super::packet::Packet;
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
@@ -718,24 +718,24 @@ impl<S> Cluster<S> {
         });
     }
 
-    fn arrive(&mut self, event: network::Event<Packet>) {
-        let network::Event {
+    fn arrive(&mut self, event: network::Passage<Packet>) {
+        let network::Passage {
             id,
             src,
             dest,
             message: packet,
-            outcome,
+            fate,
             ..
         } = event;
-        self.counters.ended(dest, outcome, packet.len());
+        self.counters.ended(dest, fate, packet.len());
         self.record(Event::Arrived {
             id,
             src,
             dest,
             packet: packet.clone(),
-            outcome,
+            fate,
         });
-        if outcome == Outcome::Delivered {
+        if fate == Fate::Delivered {
             match self.network.role(dest) {
                 Role::Server => self.receive(dest.index(), packet),
                 Role::Service => self.serve(dest, src, &packet),

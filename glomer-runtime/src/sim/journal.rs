@@ -1,6 +1,6 @@
 //! What happened in a cluster, event by event.
 
-use super::network::{Address, Dropped, MessageId, Network, Outcome};
+use super::network::{Address, Dropped, Fate, MessageId, Network};
 use super::packet::Packet;
 use crate::body::read::body_text;
 use crate::log::Record;
@@ -75,7 +75,7 @@ pub enum What<'a> {
         /// The message.
         line: Cow<'a, str>,
         /// Whether it was delivered.
-        outcome: Outcome,
+        fate: Fate,
     },
     /// A line was given to a node past the network.
     Injected {
@@ -142,11 +142,9 @@ impl fmt::Display for Journal<'_> {
             write!(f, "{{\"at\":{}", at.as_nanos())?;
             match what {
                 What::Sent { id, line, .. } => write!(f, ",\"sent\":{id},\"message\":{line}")?,
-                What::Arrived {
-                    id, line, outcome, ..
-                } => {
-                    let outcome = describe(outcome);
-                    write!(f, ",\"{outcome}\":{id},\"message\":{line}")?;
+                What::Arrived { id, line, fate, .. } => {
+                    let fate = describe(fate);
+                    write!(f, ",\"{fate}\":{id},\"message\":{line}")?;
                 }
                 What::Injected { dest, line } => {
                     write!(f, ",\"injected\":{},\"into\":{}", json!(line), json!(dest))?;
@@ -163,12 +161,12 @@ impl fmt::Display for Journal<'_> {
     }
 }
 
-fn describe(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Dropped(Dropped::Loss) => "lost",
-        Outcome::Dropped(Dropped::Partition) => "partitioned",
-        Outcome::Dropped(Dropped::Down) => "down",
+fn describe(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Delivered => "delivered",
+        Fate::Dropped(Dropped::Loss) => "lost",
+        Fate::Dropped(Dropped::Partition) => "partitioned",
+        Fate::Dropped(Dropped::Down) => "down",
     }
 }
 
@@ -193,7 +191,7 @@ pub(super) enum Event {
         src: Address,
         dest: Address,
         packet: Packet,
-        outcome: Outcome,
+        fate: Fate,
     },
     Injected {
         dest: Address,
@@ -265,13 +263,13 @@ impl Event {
                 src,
                 dest,
                 packet,
-                outcome,
+                fate,
             } => What::Arrived {
                 id: *id,
                 src: network.name(*src),
                 dest: network.name(*dest),
                 line: line(packet),
-                outcome: *outcome,
+                fate: *fate,
             },
             Event::Injected { dest, packet } => What::Injected {
                 dest: network.name(*dest),
@@ -314,9 +312,9 @@ impl Event {
                 id,
                 src,
                 dest,
-                outcome,
+                fate,
                 ..
-            } => write!(out, "{src} → {dest} #{id} {}", describe(outcome)),
+            } => write!(out, "{src} → {dest} #{id} {}", describe(fate)),
             What::Injected { dest, line } => {
                 write!(out, "{dest} is given {}", shortened(&line))
             }
@@ -406,13 +404,13 @@ impl Lanes {
                 }
             }
             Event::Arrived {
-                src, dest, outcome, ..
+                src, dest, fate, ..
             } => mark(
                 *dest,
-                match outcome {
-                    Outcome::Delivered if src <= dest => '▶',
-                    Outcome::Delivered => '◀',
-                    Outcome::Dropped(_) => '✗',
+                match fate {
+                    Fate::Delivered if src <= dest => '▶',
+                    Fate::Delivered => '◀',
+                    Fate::Dropped(_) => '✗',
                 },
             ),
             Event::Injected { dest, .. } => mark(*dest, '▼'),

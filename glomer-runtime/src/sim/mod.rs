@@ -223,7 +223,7 @@ pub use cluster::{Builder, Cluster};
 pub use history::{Operation, Pending};
 pub use journal::{Entry, Journal, What};
 pub use latency::Latency;
-pub use network::{Address, Delivery, Dropped, Event, MessageId, Network, Outcome, Role};
+pub use network::{Address, Delivery, Dropped, Fate, MessageId, Network, Passage, Role};
 pub use traffic::{Tally, Traffic};
 
 use std::time::Duration;

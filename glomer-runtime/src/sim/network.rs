@@ -52,7 +52,7 @@ pub enum Dropped {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum Fate {
     /// It reached its destination.
     Delivered,
     /// It did not.
@@ -79,7 +79,7 @@ pub enum Delivery {
 
 /// The end of a message's way through the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event<T> {
+pub struct Passage<T> {
     /// The number that [`Network::send`] gave.
     pub id: MessageId,
     /// The sender.
@@ -92,8 +92,8 @@ pub struct Event<T> {
     pub sent: Duration,
     /// When it arrived, or would have.
     pub due: Duration,
-    /// Whether it arrived.
-    pub outcome: Outcome,
+    /// What became of it.
+    pub fate: Fate,
 }
 
 /// A network in which messages take time, overtake each other and get lost: Maelstrom's
@@ -105,7 +105,7 @@ pub struct Event<T> {
 ///
 /// ```
 /// use glomer_runtime::Rng;
-/// use glomer_runtime::sim::{Latency, Network, Outcome, Role, ms};
+/// use glomer_runtime::sim::{Latency, Network, Fate, Role, ms};
 ///
 /// let mut net = Network::new(Latency::constant(ms(100)), Rng::seeded(42));
 /// let a = net.add("n0", Role::Server);
@@ -115,7 +115,7 @@ pub struct Event<T> {
 /// assert!(net.poll(ms(99)).is_none());
 /// assert_eq!(net.next_due(), Some(ms(100)));
 /// let event = net.poll(ms(100)).unwrap();
-/// assert_eq!((event.message, event.outcome), ("hello", Outcome::Delivered));
+/// assert_eq!((event.message, event.fate), ("hello", Fate::Delivered));
 /// ```
 ///
 /// # Faults
@@ -275,7 +275,7 @@ impl<T> Network<T> {
 
     /// The next message that is due at `now` or before, in the order of their due times and,
     /// among equals, of sending. Call it until it gives `None`.
-    pub fn poll(&mut self, now: Duration) -> Option<Event<T>> {
+    pub fn poll(&mut self, now: Duration) -> Option<Passage<T>> {
         let (first, in_order) = self.next_arrival()?;
         if first.due > nanos(now) {
             return None;
@@ -287,26 +287,26 @@ impl<T> Network<T> {
         };
         let flight = self.slots[slot as usize].take()?;
         self.free.push(slot);
-        let outcome = if let Some(dropped) = flight.dropped {
-            Outcome::Dropped(dropped)
+        let fate = if let Some(dropped) = flight.dropped {
+            Fate::Dropped(dropped)
         } else if self.endpoints[flight.dest.index()].down {
-            Outcome::Dropped(Dropped::Down)
+            Fate::Dropped(Dropped::Down)
         } else if !flight.taken && self.is_blocked(flight.src, flight.dest) {
-            Outcome::Dropped(Dropped::Partition)
+            Fate::Dropped(Dropped::Partition)
         } else {
-            Outcome::Delivered
+            Fate::Delivered
         };
         if flight.taken {
             self.take(flight.dest, due);
         }
-        Some(Event {
+        Some(Passage {
             id: flight.id,
             src: flight.src,
             dest: flight.dest,
             message: flight.message,
             sent: Duration::from_nanos(flight.sent),
             due: Duration::from_nanos(due),
-            outcome,
+            fate,
         })
     }
 

@@ -1,6 +1,6 @@
 //! How much was sent, by whom, of what kind.
 
-use super::network::{Address, Network, Outcome, Role};
+use super::network::{Address, Fate, Network, Role};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
@@ -118,13 +118,13 @@ impl Counters {
         *of(&mut self.sent_by, src) += bytes;
     }
 
-    pub(super) fn ended(&mut self, dest: Address, outcome: Outcome, bytes: usize) {
-        match outcome {
-            Outcome::Delivered => {
+    pub(super) fn ended(&mut self, dest: Address, fate: Fate, bytes: usize) {
+        match fate {
+            Fate::Delivered => {
                 self.delivered += 1;
                 *of(&mut self.received_by, dest) += bytes;
             }
-            Outcome::Dropped(_) => self.dropped += 1,
+            Fate::Dropped(_) => self.dropped += 1,
         }
     }
 

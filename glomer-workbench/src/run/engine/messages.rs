@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use glomer_runtime::sim::{Address, Event, Outcome, Role};
+use glomer_runtime::sim::{Address, Fate, Passage, Role};
 use serde_json::{Value, json};
 
 use super::{Action, Engine, NodeState, Phase, nanos};
@@ -100,19 +100,19 @@ impl Engine {
         self.journal.record(time, kind, id, src, dest, body);
     }
 
-    pub(super) fn arrived(&mut self, now: Duration, event: Event<Arc<str>>) {
-        let Event {
+    pub(super) fn arrived(&mut self, now: Duration, passage: Passage<Arc<str>>) {
+        let Passage {
             id,
             src,
             dest,
             message: body,
             due,
-            outcome,
+            fate,
             ..
-        } = event;
-        let kind = match outcome {
-            Outcome::Delivered => EventKind::Recv,
-            Outcome::Dropped(_) => EventKind::Drop,
+        } = passage;
+        let kind = match fate {
+            Fate::Delivered => EventKind::Recv,
+            Fate::Dropped(_) => EventKind::Drop,
         };
         self.in_flight = self.in_flight.saturating_sub(body.len());
         self.record(now, kind, id, src, dest, &body);
