@@ -1,6 +1,7 @@
 //! A whole cluster in one thread, in virtual time.
 
 use super::check;
+use super::clock::Clock;
 use super::history::{Operation, Pending, reply_to};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
@@ -114,6 +115,7 @@ impl<S> Builder<S> {
             node: None,
             incarnation: 0,
             paused: false,
+            clock: Clock::default(),
             inbox: VecDeque::new(),
             alarm: None,
             waiting: false,
@@ -223,6 +225,8 @@ struct Member<S: 'static> {
     /// How often it was started.
     incarnation: u64,
     paused: bool,
+    /// What it takes for the time; it outlives a crash.
+    clock: Clock,
     /// What arrived during the pause.
     inbox: VecDeque<Packet>,
     /// Its entry in `Cluster::alarms`: not after the node's deadline.
@@ -304,7 +308,7 @@ impl<S> Cluster<S> {
         let limit = self.now.saturating_add(limit);
         let period = self.members.iter().filter_map(|member| {
             let node = member.node.as_ref().filter(|_| !member.paused)?;
-            Some(node.longest_period())
+            Some(member.clock.takes(node.longest_period()))
         });
         let period = period.max().unwrap_or_default();
         loop {
@@ -532,6 +536,26 @@ impl<S> Cluster<S> {
         for packet in std::mem::take(&mut member.inbox) {
             self.receive(index, packet);
         }
+        self.wake(index);
+    }
+
+    /// From now on, a node's clock goes `rate` times as fast as time, from what it shows; 1
+    /// lets it go as time goes. All that a node knows of time follows its clock: `now`,
+    /// `sleep`, timeouts and `#[every]`. A clock never goes back, and outlives a crash.
+    #[track_caller]
+    pub fn skew(&mut self, node: &str, rate: f64) {
+        let index = self.member(node);
+        self.fault(format!("skew: {node} × {rate}"));
+        self.members[index].clock.set_rate(self.now, rate);
+        self.wake(index);
+    }
+
+    /// A node's clock leaps ahead by so much.
+    #[track_caller]
+    pub fn leap(&mut self, node: &str, ahead: Duration) {
+        let index = self.member(node);
+        self.fault(format!("leap: {node} + {ahead:?}"));
+        self.members[index].clock.leap(self.now, ahead);
         self.wake(index);
     }
 
@@ -790,7 +814,7 @@ impl<S> Cluster<S> {
         if member.paused {
             member.inbox.push_back(packet);
         } else if let Some(node) = &mut member.node {
-            node.handle(self.now, packet.line());
+            node.handle(member.clock.at(self.now), packet.line());
             self.settle(index);
         }
     }
@@ -802,10 +826,11 @@ impl<S> Cluster<S> {
         if member.paused {
             return;
         }
+        let now = member.clock.at(self.now);
         if let Some(node) = &mut member.node
-            && node.deadline().is_some_and(|due| due <= self.now)
+            && node.deadline().is_some_and(|due| due <= now)
         {
-            node.tick(self.now);
+            node.tick(now);
         }
         self.settle(index);
     }
@@ -820,7 +845,7 @@ impl<S> Cluster<S> {
         let waiting = !node.is_idle();
         if let Some(deadline) = node.deadline() {
             // A later deadline is found when the alarm rings.
-            let due = deadline.max(self.now);
+            let due = member.clock.when(deadline).max(self.now);
             if member.alarm.is_none_or(|alarm| due < alarm) {
                 self.clear_alarm(index);
                 self.members[index].alarm = Some(due);

@@ -123,6 +123,8 @@
 //! | one link is slow | [`set_link_latency`](Cluster::set_link_latency) | the same with `None` |
 //! | all links are slow | [`slow`](Cluster::slow) | the same with 1 |
 //! | a node stands still | [`pause`](Cluster::pause) | [`resume`](Cluster::resume) |
+//! | a node's clock is fast or slow | [`skew`](Cluster::skew) | the same with 1 |
+//! | a node's clock leaps ahead | [`leap`](Cluster::leap) | |
 //! | a node dies and forgets all | [`crash`](Cluster::crash) | [`restart`](Cluster::restart) |
 //!
 //! Clients are spared: they are beside the nodes.
@@ -209,6 +211,7 @@
 //! workbench runs real processes over the same network in real time.
 
 mod check;
+mod clock;
 mod cluster;
 mod history;
 mod journal;
@@ -219,6 +222,7 @@ pub mod service;
 mod traffic;
 
 pub use check::check;
+pub use clock::Clock;
 pub use cluster::{Builder, Cluster};
 pub use history::{Operation, Pending};
 pub use journal::{Entry, Journal, What};
