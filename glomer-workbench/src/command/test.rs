@@ -120,7 +120,7 @@ fn one_run(
         options.workload,
         dir.path().display()
     ));
-    let nodes = plan.setting.nodes.clone();
+    let planned = plan.clone();
     let run = run::run(
         plan,
         launch,
@@ -136,7 +136,7 @@ fn one_run(
     progress.clear();
     show(options, number, &run, &results, ending, &progress)?;
     progress.then("drawing the report");
-    let kept = keep(options, &dir, &nodes, seed, &run, &results, ending);
+    let kept = keep(options, &dir, &planned, &run, &results, ending);
     progress.clear();
     kept?;
     if options.json {
@@ -189,8 +189,7 @@ fn show(
 fn keep(
     options: &Options,
     dir: &RunDir,
-    nodes: &[String],
-    seed: u64,
+    plan: &Plan,
     run: &Run,
     results: &Edn,
     ending: Ending,
@@ -213,14 +212,15 @@ fn keep(
         &report::Input {
             workload: options.workload.name(),
             options: &options.described(),
-            seed,
-            replay: &replay(seed),
+            seed: plan.seed,
+            replay: &replay(plan.seed),
             problem: problem.as_deref(),
             history: &run.history,
+            nemesis: &plan.faults,
             journal: &run.journal,
             results,
             ending,
-            logs: &nodes.iter().map(log).collect::<Vec<_>>(),
+            logs: &plan.setting.nodes.iter().map(log).collect::<Vec<_>>(),
             files: &files.map(|(name, _)| name.to_owned()),
         },
     )

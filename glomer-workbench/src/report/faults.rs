@@ -3,6 +3,7 @@
 
 use crate::edn::Edn;
 use crate::history::{History, Process};
+use crate::run::nemesis::Faults;
 
 /// One fault, from the operation that began it to the one that ended it.
 pub(super) struct Fault<'a> {
@@ -22,17 +23,20 @@ enum Step<'a> {
     End(&'a str),
 }
 
-/// What an operation's name says. Jepsen's nemeses name the two ends of a fault
-/// `start-X` and `stop-X`, except for processes, where they are `kill` and
-/// `start`, `pause` and `resume`.
-fn step(f: &str) -> Option<Step<'_>> {
-    match f {
-        "kill" | "pause" => Some(Step::Begin(f)),
-        "start" => Some(Step::End("kill")),
-        "resume" => Some(Step::End("pause")),
-        _ => (f.strip_prefix("start-").map(Step::Begin))
-            .or_else(|| f.strip_prefix("stop-").map(Step::End)),
-    }
+/// What an operation's name says, as the faults name their ends. Others are named as most
+/// are, `start-X` and `stop-X`.
+fn step<'a>(f: &'a str, nemesis: &'a Faults) -> Option<Step<'a>> {
+    let known = nemesis.iter().find_map(|fault| {
+        let (begin, end) = fault.functions();
+        if f == begin {
+            Some(Step::Begin(fault.name()))
+        } else {
+            (f == end).then(|| Step::End(fault.name()))
+        }
+    });
+    known
+        .or_else(|| f.strip_prefix("start-").map(Step::Begin))
+        .or_else(|| f.strip_prefix("stop-").map(Step::End))
 }
 
 /// The faults of a history, in the order in which they began.
@@ -40,8 +44,8 @@ fn step(f: &str) -> Option<Step<'_>> {
 /// The nemesis does one thing at a time and each stands in the history twice:
 /// when it sets out to do it and when it has done it. A fault may be felt from
 /// the first of its beginning to the second of its end.
-pub(super) fn faults(history: &History) -> Vec<Fault<'_>> {
-    let mut faults: Vec<Fault<'_>> = Vec::new();
+pub(super) fn faults<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<Fault<'a>> {
+    let mut faults: Vec<Fault<'a>> = Vec::new();
     let mut under_way: Option<&str> = None;
     let mut ending: Option<usize> = None;
     for op in history.0.iter().filter(|op| op.process == Process::Nemesis) {
@@ -51,7 +55,7 @@ pub(super) fn faults(history: &History) -> Vec<Fault<'_>> {
             (faults.iter().rposition(|fault| fault.kind == kind))
                 .filter(|&i| faults[i].stop.is_none())
         };
-        match (step(&op.f), is_completion) {
+        match (step(&op.f, nemesis), is_completion) {
             (Some(Step::Begin(kind)), false) => {
                 // A second start of the same kind replaces the fault at work.
                 if let Some(i) = last_of(kind, &faults) {

@@ -19,6 +19,7 @@ use crate::edn::Edn;
 use crate::history::History;
 use crate::results::Ending;
 use crate::run::journal::Journal;
+use crate::run::nemesis::Faults;
 use crate::store;
 
 /// A run, as its report shows it.
@@ -36,10 +37,10 @@ pub struct Input<'a> {
     /// Why the run was cut short, if it was: which node did what, in as many
     /// lines as it needs.
     pub problem: Option<&'a str>,
-    /// What the clients and the nemesis did. The periods of the faults follow
-    /// from the nemesis's operations, which are named as Jepsen's: `start-X` and
-    /// `stop-X`, `kill` and `start`, `pause` and `resume`.
+    /// What the clients and the nemesis did.
     pub history: &'a History,
+    /// The faults that the nemesis had to inflict; their periods follow from its operations.
+    pub nemesis: &'a Faults,
     /// What the network carried.
     pub journal: &'a Journal,
     /// The results map with `:valid?` at its top.
@@ -64,7 +65,7 @@ pub struct Input<'a> {
 /// # Errors
 /// When a file cannot be written, which is then not there, or a log that exists cannot be read.
 pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
-    let faults = faults::faults(run.history);
+    let faults = faults::faults(run.history, run.nemesis);
     let operations = operations::operations(run.history);
     // A little more than the run took, so that its last operation is not on the edge.
     let end = run.history.0.last().map_or(0, |op| op.time);

@@ -1,5 +1,10 @@
 //! `index.html`, as it is written.
 
+use std::borrow::Cow;
+
+use glomer_runtime::Rng;
+use glomer_workbench::run::nemesis::{Fault, Kill, Strike};
+use glomer_workbench::run::plan::Plan;
 use scraper::{ElementRef, Html, Selector};
 
 use super::sample::{HOSTILE, Report};
@@ -235,6 +240,66 @@ fn a_fault_that_is_started_again_ends_where_the_new_one_begins() {
             "30.0 ms",
             "the end",
             "[:isolated 2]"
+        ]
+    );
+}
+
+#[test]
+fn a_fault_of_ones_own_is_listed_by_its_name() {
+    #[derive(Debug)]
+    struct Fire;
+    impl Fault for Fire {
+        fn name(&self) -> &str {
+            "fire"
+        }
+        fn about(&self) -> &str {
+            "the first node burns"
+        }
+        fn functions(&self) -> (Cow<'_, str>, Cow<'_, str>) {
+            ("kindle".into(), "quench".into())
+        }
+        fn begin(&self, _: &Plan, _: &mut Rng) -> Strike {
+            unreachable!("nothing runs here")
+        }
+        fn end(&self, _: &Plan) -> Strike {
+            unreachable!("nothing runs here")
+        }
+    }
+    let page = page(&Report::with(|parts| {
+        let op = |ms, f| {
+            format!("{{:time {ms}000000, :type :info, :process :nemesis, :f {f}, :value nil}}")
+        };
+        let ops = [
+            (10, ":kindle"),
+            (20, ":kindle"),
+            (30, ":quench"),
+            (40, ":quench"),
+        ];
+        parts.history = ops.map(|(ms, f)| op(ms, f)).concat();
+        parts.nemesis = (Kill, Fire).into();
+    }));
+    assert_eq!(
+        texts(&page, "#faults tbody td, #faults tbody th"),
+        ["fire", "10.0 ms", "40.0 ms", ""]
+    );
+}
+
+#[test]
+fn errors_of_nodes_stand_on_the_page_of_a_valid_run_too() {
+    let page = page(&Report::with(|parts| {
+        parts.results =
+            r#"{:node-errors {:count 1200, :causes [{:node "n1", :cause "`put` at <main>.rs:9",
+            :count 1200, :sample "`put` at <main>.rs:9: no"}], :other-lines []}, :valid? true}"#
+                .to_string();
+    }));
+    assert!(texts(&page, ".problem h2").contains(&"What nodes reported as errors".to_string()));
+    assert_eq!(
+        texts(&page, ".problem tbody td"),
+        [
+            "n1",
+            "1,200",
+            "`put` at <main>.rs:9",
+            "`put` at <main>.rs:9: no"
         ]
     );
 }

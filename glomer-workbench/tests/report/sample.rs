@@ -8,6 +8,7 @@ use glomer_workbench::history::History;
 use glomer_workbench::report::{self, Input};
 use glomer_workbench::results::Ending;
 use glomer_workbench::run::journal::{EventKind, Journal};
+use glomer_workbench::run::nemesis::Faults;
 use tempfile::TempDir;
 
 /// Ten seconds: a partition from 2 s to 6 s, an operation of each outcome.
@@ -94,6 +95,7 @@ impl Report {
             history: HISTORY.to_string(),
             results: RESULTS.to_string(),
             journal: journal(),
+            nemesis: Faults::built_in(),
             problem: None,
             log: "first\n\u{1b}[31mlast <line>\u{1b}[0m\n".to_string(),
         };
@@ -112,6 +114,7 @@ impl Report {
             replay: "glomer test -w broadcast --seed 4711 -- 'a && b'",
             problem: parts.problem.as_deref(),
             history: &History::from_edn(&parts.history).unwrap(),
+            nemesis: &parts.nemesis,
             journal: &parts.journal,
             results: &results,
             ending: if parts.problem.is_some() {
@@ -144,6 +147,7 @@ pub(crate) struct Parts {
     pub(crate) history: String,
     pub(crate) results: String,
     pub(crate) journal: Journal,
+    pub(crate) nemesis: Faults,
     pub(crate) problem: Option<String>,
     pub(crate) log: String,
 }
