@@ -75,6 +75,65 @@ impl<S: Default> Running<S> {
     }
 }
 
+mod context {
+    use super::*;
+
+    #[derive(Default)]
+    struct State;
+
+    #[handler("put")]
+    fn put(_: &State, value: u64) {}
+
+    // What one choice depends on may be drawn, too, while the choice is held.
+    #[handler("gossip")]
+    fn gossip(_: &State, cx: &Context) {
+        let mut peers: Vec<&str> = cx.peers().collect();
+        let rng = cx.rng();
+        rng.shuffle(&mut peers);
+        if let Some(peer) = cx.rng().choose(&peers) {
+            cx.send(
+                peer,
+                Put {
+                    value: rng.below(1) + cx.rng().below(1),
+                },
+            );
+        }
+    }
+
+    #[handler("id", reply = "id")]
+    fn id(_: &State, cx: &Context) -> Option<u64> {
+        cx.msg_id()
+    }
+
+    #[handler("id_later", reply = "id")]
+    async fn id_later(_: &Shared<State>, cx: &Context) -> Option<u64> {
+        cx.sleep(Duration::from_millis(1)).await;
+        cx.msg_id()
+    }
+
+    #[test]
+    fn draws_while_it_draws() {
+        let mut node = Running::<State>::start();
+        let sent = node.feed(json!({"type": "gossip"}));
+        assert_eq!(sent, [json!({"type": "put", "value": 0})]);
+    }
+
+    #[test]
+    fn knows_the_id_of_the_message_being_handled() {
+        let mut node = Running::<State>::start();
+        assert_eq!(node.call("id", json!({})), json!({"id": 7}));
+        assert_eq!(
+            node.feed(json!({"type": "id_later", "msg_id": 9})),
+            [] as [Value; 0]
+        );
+        // Another message comes while the first one waits.
+        let answer = node.ask(json!({"type": "id", "msg_id": 18_446_744_073_709_551_615_u64}));
+        assert_eq!(answer["id"], 18_446_744_073_709_551_615_u64);
+        let answers = node.wait_until(Duration::from_millis(1));
+        assert_eq!(answers[0]["id"], 9);
+    }
+}
+
 /// What a message serializes as, through the runtime.
 fn sent<M: Message + Serialize>(message: M) -> Value {
     let cx = Context::mock("n1", ["n1", "n2"]);

@@ -169,3 +169,63 @@ fn a_node_with_two_handlers_for_one_type_does_not_start() {
     assert!(stderr.contains("are for `echo`"), "{stderr}");
     assert_eq!(stderr.matches("ambiguous.rs:").count(), 2, "{stderr}");
 }
+
+/// Lines that say where a function stands whose state is not the node's.
+fn lines_about<'a>(text: &'a str, function: &str) -> Vec<&'a str> {
+    let name = format!("`{function}` at ");
+    text.lines().filter(|line| line.contains(&name)).collect()
+}
+
+#[test]
+fn functions_that_forgot_the_state_are_told_at_start_and_when_asked_for() {
+    let mut node = Process::start(env!("CARGO_BIN_EXE_forgetful"), &[]);
+    node.init();
+    node.send(json!({"type": "read", "msg_id": 2}));
+    let answer = node.receive_type("error");
+    let text = answer["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("no handler for `read`; this node handles write; `read` at "),
+        "{text}"
+    );
+    assert!(
+        text.ends_with(" is for nodes with the state `()`"),
+        "{text}"
+    );
+
+    let (status, _, stderr) = node.finish();
+    assert!(status.success());
+    for function in ["read", "tidy"] {
+        let [line] = lines_about(&stderr, function)[..] else {
+            panic!("one warning: {stderr}");
+        };
+        assert!(line.starts_with("glomer warn: "), "{line}");
+        assert!(line.contains("forgetful.rs:"), "{line}");
+        let states =
+            "is for nodes with the state `()`, but this node has the state `forgetful::State`";
+        assert!(line.ends_with(states), "{line}");
+    }
+    assert!(lines_about(&stderr, "write").is_empty(), "{stderr}");
+}
+
+#[test]
+fn a_node_without_handlers_does_not_start() {
+    let node = Process::start(env!("CARGO_BIN_EXE_forgetful"), &[("NOBODY", "1")]);
+    let (status, output, stderr) = node.finish();
+    assert_eq!(status.code(), Some(1));
+    assert!(output.is_empty(), "{output:?}");
+    assert!(
+        stderr.contains("no handler is for nodes with the state `u8`"),
+        "{stderr}"
+    );
+    for (function, state) in [
+        ("write", "forgetful::State"),
+        ("read", "()"),
+        ("tidy", "()"),
+    ] {
+        let [line] = lines_about(&stderr, function)[..] else {
+            panic!("named once: {stderr}");
+        };
+        assert!(line.contains("forgetful.rs:"), "{line}");
+        assert!(line.ends_with(&format!("`{state}`")), "{line}");
+    }
+}

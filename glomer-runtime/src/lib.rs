@@ -93,7 +93,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::body::{
-        Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, Reply, SendField,
+        Body, Failure, Fields, Message, Outcome, ReadBody, ReadField, ReadReply, Reply, SendField,
     };
     pub use crate::handler::{AnyType, Call, Every, Handler, Location, Tick, Type};
     pub use crate::node::Registration;

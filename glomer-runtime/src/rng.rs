@@ -3,25 +3,27 @@
 //! Everything random in a node or a simulation comes from an [`Rng`], and an
 //! `Rng` comes from a seed, so the same seed gives the same run.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 /// A seeded random number generator: xoshiro256++ (Blackman and Vigna,
 /// <https://prng.di.unimi.it/>), its state filled from the seed by splitmix64 as its
 /// authors recommend.
 ///
-/// It is fast and statistically good, and it is not for secrets.
+/// It is fast and statistically good, and it is not for secrets. To draw takes no
+/// more than a shared reference, so a choice can depend on another drawn meanwhile.
 ///
 /// ```
 /// use glomer_runtime::Rng;
 ///
-/// let mut one = Rng::seeded(42);
-/// let mut two = Rng::seeded(42);
+/// let one = Rng::seeded(42);
+/// let two = Rng::seeded(42);
 /// assert_eq!(one.next_u64(), two.next_u64());
 /// assert!(one.below(6) < 6);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rng {
-    state: [u64; 4],
+    state: Cell<[u64; 4]>,
 }
 
 impl Rng {
@@ -29,14 +31,14 @@ impl Rng {
     pub fn seeded(seed: u64) -> Rng {
         let mut counter = seed;
         Rng {
-            state: std::array::from_fn(|_| splitmix64(&mut counter)),
+            state: Cell::new(std::array::from_fn(|_| splitmix64(&mut counter))),
         }
     }
 
     /// The next 64 random bits.
     #[inline]
-    pub fn next_u64(&mut self) -> u64 {
-        let s = &mut self.state;
+    pub fn next_u64(&self) -> u64 {
+        let mut s = self.state.get();
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let shifted = s[1] << 17;
         s[2] ^= s[0];
@@ -45,6 +47,7 @@ impl Rng {
         s[0] ^= s[3];
         s[2] ^= shifted;
         s[3] = s[3].rotate_left(45);
+        self.state.set(s);
         result
     }
 
@@ -55,7 +58,7 @@ impl Rng {
     /// When `bound` is 0: there is no number below it.
     #[inline]
     #[track_caller]
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&self, bound: u64) -> u64 {
         assert!(
             bound > 0,
             "Rng::below(0): there is no number below 0; ask for at least 1"
@@ -76,7 +79,7 @@ impl Rng {
     /// # Panics
     /// When the range is empty.
     #[track_caller]
-    pub fn range(&mut self, range: Range<u64>) -> u64 {
+    pub fn range(&self, range: Range<u64>) -> u64 {
         assert!(
             range.start < range.end,
             "Rng::range({range:?}): the range is empty; its end must be above its start"
@@ -85,17 +88,17 @@ impl Rng {
     }
 
     /// A number in `0.0..1.0`, a multiple of 2⁻⁵³.
-    pub fn unit(&mut self) -> f64 {
+    pub fn unit(&self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// True with the probability `p`: never for 0 and below, always for 1 and above.
-    pub fn chance(&mut self, p: f64) -> bool {
+    pub fn chance(&self, p: f64) -> bool {
         self.unit() < p
     }
 
     /// One of the items, every one equally likely; `None` when there are none.
-    pub fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+    pub fn choose<'a, T>(&self, items: &'a [T]) -> Option<&'a T> {
         match items.len() {
             0 => None,
             count => items.get(self.below(count as u64) as usize),
@@ -103,7 +106,7 @@ impl Rng {
     }
 
     /// Puts the items into a random order, every order equally likely (Fisher and Yates).
-    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u64 + 1) as usize;
             items.swap(last, other);
@@ -113,7 +116,7 @@ impl Rng {
     /// A new generator with a sequence of its own, so that two users do not disturb each
     /// other's numbers.
     #[must_use]
-    pub fn fork(&mut self) -> Rng {
+    pub fn fork(&self) -> Rng {
         Rng::seeded(self.next_u64())
     }
 }
@@ -145,8 +148,8 @@ mod tests {
             ]
         );
 
-        let mut rng = Rng {
-            state: [1, 2, 3, 4],
+        let rng = Rng {
+            state: Cell::new([1, 2, 3, 4]),
         };
         let drawn: Vec<u64> = (0..6).map(|_| rng.next_u64()).collect();
         assert_eq!(
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn below_is_even_over_its_range() {
-        let mut rng = Rng::seeded(1);
+        let rng = Rng::seeded(1);
         let mut counts = [0_u32; 6];
         for _ in 0..60_000 {
             counts[rng.below(6) as usize] += 1;
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn shuffles_choices_and_chances_follow_their_odds() {
-        let mut rng = Rng::seeded(2);
+        let rng = Rng::seeded(2);
         let mut seen = std::collections::BTreeMap::new();
         for _ in 0..6_000 {
             let mut items = [1, 2, 3];
@@ -199,9 +202,9 @@ mod tests {
 
     #[test]
     fn a_fork_goes_its_own_way() {
-        let mut rng = Rng::seeded(3);
-        let mut twin = rng.clone();
-        let mut fork = rng.fork();
+        let rng = Rng::seeded(3);
+        let twin = rng.clone();
+        let fork = rng.fork();
         twin.next_u64();
         assert_eq!(rng, twin);
         assert_ne!(fork.next_u64(), rng.next_u64());

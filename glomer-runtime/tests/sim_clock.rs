@@ -106,7 +106,7 @@ fn who_sleeps_while_the_clock_changes_wakes_by_the_clock() {
 #[test]
 fn a_clock_shows_what_it_should_when_it_should_and_never_goes_back() {
     check(0..200, |seed| {
-        let mut rng = glomer_runtime::Rng::seeded(seed);
+        let rng = glomer_runtime::Rng::seeded(seed);
         let (mut clock, mut now, mut shown) = (Clock::default(), ms(0), ms(0));
         for _ in 0..50 {
             now += Duration::from_nanos(rng.below(5_000_000_000));

@@ -75,7 +75,7 @@ where
 {
     pub(super) fn start(cx: &Context) -> Self {
         let now = cx.now();
-        let mut rng = cx.rng();
+        let rng = cx.rng();
         let hello = HELLO_DELAY.mul_f64(rng.unit());
         let mut engine = Self {
             order: Order::new(cx),
@@ -103,7 +103,6 @@ where
             alarms: BTreeSet::new(),
             next_ping: rng.next_u64() as u32,
         };
-        drop(rng);
         engine.assign_roles(now);
         // It may be a restart, so that the parent has news for it.
         engine.hello_at = engine.parent.map(|_| now + hello);

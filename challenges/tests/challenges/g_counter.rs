@@ -40,7 +40,7 @@ fn reads_are_recent_and_the_last_ones_exact() {
             .latency(Latency::exponential(ms(20)))
             .start();
         let mut faults = Faults::new(seed, ALL);
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         for _ in 0..200 {
             faults.stir(&mut cluster);
             let node = faults.node(&cluster);

@@ -15,7 +15,7 @@ fn every_acknowledged_element_gets_everywhere() {
             .latency(Latency::exponential(ms(20)))
             .start();
         let mut faults = Faults::new(seed, NETWORK);
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         let mut added = BTreeSet::new();
         for element in 0..100 {
             faults.stir(&mut cluster);

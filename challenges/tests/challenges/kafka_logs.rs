@@ -114,7 +114,7 @@ pub(super) fn check_logs<S: Default + 'static>(
             .latency(Latency::exponential(ms(10)))
             .start();
         let mut faults = Faults::new(seed, kinds);
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         for msg in 0..250 {
             faults.stir(&mut cluster);
             let node = faults.node(&cluster);

@@ -14,7 +14,7 @@ fn all_nodes_come_to_the_sum_of_what_was_acknowledged() {
             .latency(Latency::exponential(ms(20)))
             .start();
         let mut faults = Faults::new(seed, NETWORK);
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         let mut sum = 0;
         for _ in 0..100 {
             faults.stir(&mut cluster);

@@ -56,6 +56,17 @@ pub trait Reply: Serialize + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + 'static> Reply for T {}
 
+/// What an rpc is answered with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from an answer",
+    label = "the reply to an rpc implements `serde::Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to what the handler returns"
+)]
+pub trait ReadReply: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> ReadReply for T {}
+
 /// What a handler fails with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent as an error",

@@ -8,7 +8,7 @@ mod message;
 pub(crate) mod read;
 pub(crate) mod write;
 
-pub use bounds::{Failure, Outcome, ReadBody, ReadField, Reply, SendField};
+pub use bounds::{Failure, Outcome, ReadBody, ReadField, ReadReply, Reply, SendField};
 pub use error::Error;
 pub use fields::Fields;
 pub use message::{Body, Message};

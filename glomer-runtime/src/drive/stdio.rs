@@ -7,7 +7,6 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -86,25 +85,34 @@ fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// Reads an environment variable; `None` if it is not set.
-fn setting<T: FromStr<Err: ToString>>(name: &str) -> Result<Option<T>, Failure> {
+fn setting<T>(
+    name: &str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, Failure> {
     let text = match env::var(name) {
         Ok(text) => text,
         Err(VarError::NotPresent) => return Ok(None),
         Err(error) => return Err(format!("{name}: {error}").into()),
     };
-    match text.parse() {
+    match read(&text) {
         Ok(value) => Ok(Some(value)),
-        Err(error) => Err(format!("{name}: {}", error.to_string()).into()),
+        Err(error) => Err(format!("{name}: {error}").into()),
     }
+}
+
+fn line_limit(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| format!("`{text}` is no number of bytes; write one such as {MAX_LINE}"))
 }
 
 fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failure> {
     // `RandomState` is the standard library's only source of random numbers.
     let mut node = Node::with(RandomState::new().hash_one(0), make)?;
-    if let Some(level) = setting("GLOMER_LOG")? {
+    if let Some(level) = setting("GLOMER_LOG", str::parse)? {
         node.set_log_level(level);
     }
-    let max_line = setting("GLOMER_MAX_LINE")?.unwrap_or(MAX_LINE);
+    node.warn_of_other_states();
+    let max_line = setting("GLOMER_MAX_LINE", line_limit)?.unwrap_or(MAX_LINE);
     if io::stdin().is_terminal() {
         eprintln!(
             "glomer: reading messages from the terminal, one JSON object a line; \

@@ -1,6 +1,5 @@
 //! What a handler may do.
 
-use std::cell::RefMut;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -11,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::body::ReadReply;
 use crate::body::read::{self, RawBody, decode, decode_reply};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
@@ -27,6 +27,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Context {
     pub(crate) core: Rc<Core>,
     pub(crate) sender: String,
+    pub(crate) msg_id: Option<u64>,
 }
 
 impl Context {
@@ -34,6 +35,7 @@ impl Context {
         Self {
             core,
             sender: String::new(),
+            msg_id: None,
         }
     }
 
@@ -65,6 +67,26 @@ impl Context {
         &self.sender
     }
 
+    /// The `msg_id` of the message being handled, which its sender gives to no
+    /// other; `None` if the message expects no answer, in periodic functions,
+    /// and for what is no whole number of 64 bits.
+    ///
+    /// ```
+    /// use glomer_runtime::prelude::*;
+    ///
+    /// #[handler("generate", reply = "id")]
+    /// fn generate(cx: &Context) -> Result<String, Error> {
+    ///     let msg_id = cx.msg_id().ok_or_else(|| Error::abort("nobody asks"))?;
+    ///     Ok(format!("{}-{msg_id}", cx.sender()))
+    /// }
+    /// # assert!(generate(&Context::mock("n1", ["n1"])).is_err());
+    /// # let cx = Context::mock("n1", ["n1"]).with_msg_id(7);
+    /// # assert_eq!(generate(&cx).unwrap(), "c1-7");
+    /// ```
+    pub fn msg_id(&self) -> Option<u64> {
+        self.msg_id
+    }
+
     /// The time since some moment before this node started. It never goes
     /// back; in the simulator it is virtual.
     pub fn now(&self) -> Duration {
@@ -78,8 +100,8 @@ impl Context {
     /// let delay = cx.rng().below(100);
     /// assert!(delay < 100);
     /// ```
-    pub fn rng(&self) -> RefMut<'_, Rng> {
-        self.core.rng.borrow_mut()
+    pub fn rng(&self) -> &Rng {
+        &self.core.rng
     }
 
     /// Sends a message that expects no answer.
@@ -223,6 +245,7 @@ impl Context {
         Self {
             core,
             sender: "c1".into(),
+            msg_id: None,
         }
     }
 
@@ -230,6 +253,13 @@ impl Context {
     #[must_use]
     pub fn with_sender(mut self, sender: &str) -> Self {
         self.sender = sender.into();
+        self
+    }
+
+    /// The same, handling a message with this `msg_id`; none unless told.
+    #[must_use]
+    pub fn with_msg_id(mut self, msg_id: u64) -> Self {
+        self.msg_id = Some(msg_id);
         self
     }
 
@@ -289,7 +319,7 @@ impl<M> Rpc<M> {
     }
 }
 
-impl<M: Message<Reply: DeserializeOwned>> Future for Rpc<M> {
+impl<M: Message<Reply: ReadReply>> Future for Rpc<M> {
     type Output = Result<M::Reply, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {

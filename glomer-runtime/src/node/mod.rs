@@ -3,6 +3,7 @@
 pub(crate) mod panic;
 mod registry;
 
+use std::any::type_name;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -95,7 +96,7 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message.
+    /// If no handler is for `S`, or two are for the same type of message.
     pub fn new(seed: u64) -> Result<Self, StartError>
     where
         S: Default,
@@ -107,7 +108,7 @@ impl<S: 'static> Node<S> {
     ///
     /// # Errors
     ///
-    /// If two handlers for `S` are for the same type of message.
+    /// If no handler is for `S`, or two are for the same type of message.
     pub fn with(seed: u64, make: impl FnMut(&Init) -> S + 'static) -> Result<Self, StartError> {
         let core = Core::new(seed);
         Ok(Self {
@@ -119,6 +120,22 @@ impl<S: 'static> Node<S> {
             lines: 0,
             names: None,
         })
+    }
+
+    /// Warns of every function in this program that is for nodes with another
+    /// state, as it is when a handler has forgotten to take it.
+    ///
+    /// For drivers that run the only node of a process. Where nodes of several
+    /// states run, as in tests, each has functions that are not for the other.
+    pub fn warn_of_other_states(&self) {
+        for other in Registry::<S>::others() {
+            self.core.log(Level::Warn, || {
+                format!(
+                    "{other}, but this node has the state `{}`",
+                    type_name::<S>()
+                )
+            });
+        }
     }
 
     /// Shares the names of all nodes with others instead of keeping its own copy, if they
@@ -268,11 +285,7 @@ impl<S: 'static> Node<S> {
                 run_handler(&self.core, &mut self.context, state, handler, request, body)
             }
             None => {
-                let known: Vec<_> = self.registry.messages().collect();
-                let error = Error::not_supported(format!(
-                    "no handler for `{kind}`; this node handles {}",
-                    known.join(", ")
-                ));
+                let error = Error::not_supported(self.registry.explain_missing(kind));
                 self.core.answer_error(request, &error);
             }
         }
@@ -352,6 +365,7 @@ impl<S: 'static> Node<S> {
         self.core.set_timer(next, Timer::Every(index));
         self.context.sender.clear();
         self.context.sender.push_str(self.core.node_id());
+        self.context.msg_id = None;
         let tick = Tick {
             core: &self.core,
             context: &self.context,
@@ -411,6 +425,7 @@ fn run_handler<S>(
 ) {
     context.sender.clear();
     context.sender.push_str(request.src);
+    context.msg_id = request.msg_id.and_then(|digits| digits.parse().ok());
     let call = Call {
         core,
         context,

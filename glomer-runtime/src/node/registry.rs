@@ -5,11 +5,17 @@ use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::handler::{Every, Handler};
+use crate::handler::{Every, Handler, Location};
 
 /// One annotated function, whatever its state.
 pub struct Registration {
     function: &'static (dyn Any + Send + Sync),
+    /// What a handler handles; `None` for a periodic function.
+    message: Option<&'static str>,
+    name: &'static str,
+    location: Location,
+    /// The name of the state's type.
+    state: fn() -> &'static str,
 }
 
 inventory::collect!(Registration);
@@ -17,7 +23,13 @@ inventory::collect!(Registration);
 impl Registration {
     /// Registers a handler.
     pub const fn handler<S: 'static>(handler: &'static Handler<S>) -> Self {
-        Self { function: handler }
+        Self {
+            function: handler,
+            message: Some(handler.message),
+            name: handler.name,
+            location: handler.location,
+            state: type_name::<S>,
+        }
     }
 
     /// Does not compile if something speaks against a type that the function has.
@@ -32,8 +44,37 @@ impl Registration {
 
     /// Registers a periodic function.
     pub const fn every<S: 'static>(every: &'static Every<S>) -> Self {
-        Self { function: every }
+        Self {
+            function: every,
+            message: None,
+            name: every.name,
+            location: every.location,
+            state: type_name::<S>,
+        }
     }
+}
+
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            location,
+            state,
+            ..
+        } = self;
+        write!(
+            f,
+            "`{name}` at {location} is for nodes with the state `{}`",
+            state()
+        )
+    }
+}
+
+/// Everything that is registered, in the order of the source: the linker has another.
+fn registered() -> Vec<&'static Registration> {
+    let mut all: Vec<_> = inventory::iter::<Registration>.into_iter().collect();
+    all.sort_by_key(|it| (it.location.file, it.location.line));
+    all
 }
 
 /// The functions of the nodes whose state is `S`.
@@ -44,16 +85,15 @@ pub(crate) struct Registry<S: 'static> {
 
 impl<S> Registry<S> {
     pub(crate) fn collect() -> Result<Self, StartError> {
-        let registered = || inventory::iter::<Registration>.into_iter();
+        let registered = registered();
         let mut handlers: BTreeMap<_, &'static Handler<S>> = BTreeMap::new();
-        for registration in registered() {
+        for registration in &registered {
             let Some(handler) = registration.function.downcast_ref::<Handler<S>>() else {
                 continue;
             };
             if let Some(other) = handlers.insert(handler.message, handler) {
-                let mut both = [other, handler];
-                both.sort_by_key(|it| (it.location.file, it.location.line));
-                let [first, second] = both.map(|it| format!("`{}` at {}", it.name, it.location));
+                let [first, second] =
+                    [other, handler].map(|it| format!("`{}` at {}", it.name, it.location));
                 return Err(StartError(format!(
                     "two handlers of the node `{}` are for `{}`:\n  {first}\n  {second}\n\
                      remove one, or give it another type",
@@ -62,11 +102,13 @@ impl<S> Registry<S> {
                 )));
             }
         }
-        // The linker decides the order of registration; the source should.
-        let mut every: Vec<&'static Every<S>> = registered()
+        let every: Vec<&'static Every<S>> = registered
+            .iter()
             .filter_map(|it| it.function.downcast_ref::<Every<S>>())
             .collect();
-        every.sort_by_key(|it| (it.location.file, it.location.line));
+        if handlers.is_empty() && every.is_empty() {
+            return Err(StartError(nothing_for::<S>(&registered)));
+        }
         Ok(Self { handlers, every })
     }
 
@@ -74,13 +116,53 @@ impl<S> Registry<S> {
         self.handlers.get(message).copied()
     }
 
-    pub(crate) fn messages(&self) -> impl Iterator<Item = &'static str> {
-        self.handlers.keys().copied()
+    /// The functions of this program that are for nodes with another state.
+    pub(crate) fn others() -> impl Iterator<Item = &'static Registration> {
+        let is_own =
+            |it: &Registration| it.function.is::<Handler<S>>() || it.function.is::<Every<S>>();
+        registered().into_iter().filter(move |it| !is_own(it))
+    }
+
+    /// Why there is no handler for this message: what a node can do, and where else there is one.
+    pub(crate) fn explain_missing(&self, message: &str) -> String {
+        let known: Vec<_> = self.handlers.keys().copied().collect();
+        let mut text = format!(
+            "no handler for `{message}`; this node handles {}",
+            known.join(", ")
+        );
+        let others = Self::others().filter(|it| it.message == Some(message));
+        for other in others.take(SHOWN) {
+            text.push_str(&format!("; {other}"));
+        }
+        text
     }
 }
 
-/// Why a node cannot start: two of its handlers are for the same type. It names
-/// the handlers and their places.
+/// What to say of a state that nothing is registered for.
+fn nothing_for<S>(registered: &[&Registration]) -> String {
+    let state = type_name::<S>();
+    let mut text = format!("no handler is for nodes with the state `{state}`");
+    for other in registered.iter().take(SHOWN) {
+        text.push_str(&format!("\n  {other}"));
+    }
+    if registered.len() > SHOWN {
+        text.push_str(&format!("\n  and {} more", registered.len() - SHOWN));
+    }
+    text.push_str(if registered.is_empty() {
+        "\nwrite `#[handler(\"…\")]` on a function; if they are in a library, have it linked: \
+         `use the_library as _;`"
+    } else {
+        "\ntake the state in these functions, or run the node with theirs"
+    });
+    text
+}
+
+/// How many functions with another state a message names.
+const SHOWN: usize = 8;
+
+/// Why a node cannot start: it has no handlers, or two of them are for the
+/// same type. It names the handlers and their
+/// places.
 #[derive(Debug)]
 pub struct StartError(String);
 

@@ -105,7 +105,7 @@ impl<S> Builder<S> {
     /// with an error or not within 10 seconds.
     #[track_caller]
     pub fn start(self) -> Cluster<S> {
-        let mut rng = Rng::seeded(self.seed);
+        let rng = Rng::seeded(self.seed);
         let mut network = Network::new(self.latency, rng.fork());
         network.set_delivery(self.delivery);
         let node_seeds = rng.next_u64();

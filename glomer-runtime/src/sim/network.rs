@@ -183,7 +183,7 @@ struct InFlight<T> {
 impl<T> Network<T> {
     /// A network without addresses. The latency is that between servers, and between
     /// servers and services.
-    pub fn new(latency: Latency, mut rng: Rng) -> Network<T> {
+    pub fn new(latency: Latency, rng: Rng) -> Network<T> {
         Network {
             endpoints: Vec::new(),
             names: HashMap::new(),

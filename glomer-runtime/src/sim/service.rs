@@ -197,7 +197,7 @@ impl Default for LwwKv {
 
 impl Service for LwwKv {
     fn handle(&mut self, _: Duration, _: &str, body: &Value, rng: &mut Rng) -> Option<Value> {
-        let mut any = || rng.below(REPLICAS as u64) as usize;
+        let any = || rng.below(REPLICAS as u64) as usize;
         let (source, dest, answering) = (any(), any(), any());
         let key = &body["key"];
         let known = matches!(body["type"].as_str(), Some("read" | "write" | "cas"));

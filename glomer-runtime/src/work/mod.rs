@@ -32,7 +32,7 @@ pub(crate) const MAX_WAITING: usize = 65_536;
 pub(crate) struct Core {
     pub(crate) identity: OnceCell<Identity>,
     pub(crate) now: Cell<Duration>,
-    pub(crate) rng: RefCell<Rng>,
+    pub(crate) rng: Rng,
     pub(crate) output: RefCell<Output>,
     pub(crate) log_level: Cell<Level>,
     pub(crate) records: RefCell<Vec<Record>>,
@@ -130,14 +130,14 @@ impl Wake for TaskWaker {
 
 impl Core {
     pub(crate) fn new(seed: u64) -> Rc<Self> {
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         // A node that was restarted must not take answers to its former self
         // for its own, so numbers do not begin at the same place every time.
         let first_msg_id = 1 + rng.below(1 << 32);
         Rc::new(Self {
             identity: OnceCell::new(),
             now: Cell::default(),
-            rng: RefCell::new(rng),
+            rng,
             output: RefCell::default(),
             log_level: Cell::default(),
             records: RefCell::default(),

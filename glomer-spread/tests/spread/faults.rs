@@ -37,7 +37,7 @@ const GROUPS: &[u64] = &[129, 130, 140, 150, 170, 200, 230, 260, 289, 300];
 
 impl Trouble {
     fn new(seed: u64, sizes: &[u64], deaf_to: Option<&'static str>) -> Self {
-        let mut rng = Rng::seeded(seed);
+        let rng = Rng::seeded(seed);
         let nodes = *rng.choose(sizes).unwrap();
         let latency = *rng.choose(&LATENCIES).unwrap();
         let rate = *rng.choose(&[2.0, 10.0, 10.0, 50.0]).unwrap();

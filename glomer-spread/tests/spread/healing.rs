@@ -43,7 +43,7 @@ fn run(
         .seed(seed)
         .latency(latency)
         .start();
-    let mut rng = Rng::seeded(seed);
+    let rng = Rng::seeded(seed);
     let mut load = Load::new(rate, rng.next_u64());
     let mut names: Vec<String> = cluster.nodes().map(str::to_owned).collect();
     rng.shuffle(&mut names);

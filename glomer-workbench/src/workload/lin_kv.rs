@@ -96,7 +96,7 @@ impl Traffic for LinKv {
             self.next_key += 1;
         }
 
-        let mut value = || Edn::from(rng.below(5));
+        let value = || Edn::from(rng.below(5));
         let (f, argument) = match reads {
             true => ("read", Edn::Nil),
             false => {

@@ -56,7 +56,7 @@ fn operations(seed: u64, processes: usize, count: usize, unknown: f64) -> Vec<Op
         let at = rng.below(under_way.len() as u64) as usize;
         match under_way[at] {
             None if started < count => {
-                let mut value = || rng.below(3);
+                let value = || rng.below(3);
                 let action = match value() {
                     0 => Register::Read(value()),
                     1 => Register::Write(value()),

@@ -220,7 +220,7 @@ impl Registers {
 impl Model for Registers {
     fn request(&mut self, rng: &mut Rng) -> (&'static str, Edn) {
         let key = Edn::from(rng.below(self.keys));
-        let mut value = || Edn::from(rng.below(5));
+        let value = || Edn::from(rng.below(5));
         let (f, value) = match value().as_int().unwrap() {
             0 => ("write", value()),
             1 | 2 => ("cas", Edn::vector([value(), value()])),

@@ -186,7 +186,7 @@ pub struct Engine {
 impl Engine {
     /// Makes an engine; [`start`](Engine::start) begins the run.
     pub fn new(plan: Plan) -> Engine {
-        let mut seeds = Rng::seeded(plan.seed);
+        let seeds = Rng::seeded(plan.seed);
         let mut network = Network::new(plan.latency, seeds.fork());
         network.set_delivery(plan.delivery);
         for node in &plan.setting.nodes {

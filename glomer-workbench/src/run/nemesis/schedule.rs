@@ -49,10 +49,10 @@ impl Nemesis {
     ///
     /// # Panics
     /// When there are no nodes.
-    pub fn new(plan: &Plan, mut rng: Rng) -> Nemesis {
+    pub fn new(plan: &Plan, rng: Rng) -> Nemesis {
         let any_nodes = !plan.setting.nodes.is_empty();
         assert!(any_nodes, "a nemesis needs nodes to strike");
-        let mut package = |faults: Vec<Arc<dyn Fault>>| {
+        let package = |faults: Vec<Arc<dyn Fault>>| {
             // Every package draws its seeds, so that one fault's schedule is the same
             // whichever others there are.
             let (pace, rng) = (rng.fork(), rng.fork());
