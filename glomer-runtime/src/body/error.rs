@@ -107,7 +107,12 @@ impl Error {
     }
 
     /// An error as another node sent it, whatever its code.
-    pub(crate) fn received(code: u32, text: String) -> Self {
+    ///
+    /// ```
+    /// let error = glomer_runtime::Error::received(22, "expected 4, found 5");
+    /// assert_eq!((error.name(), error.is_definite()), ("precondition-failed", true));
+    /// ```
+    pub fn received(code: u32, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             text: text.into(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use glomer_runtime::Error;
 use glomer_runtime::sim::{Address, Network, Role};
 use serde_json::Value;
 
@@ -170,18 +171,9 @@ impl Failure {
 /// The name of an error code, and whether the error is definite: whether the operation did
 /// certainly not take place (Maelstrom's `errors.edn`).
 fn error_name(code: i64) -> (&'static str, bool) {
-    match code {
-        0 => ("timeout", false),
-        1 => ("node-not-found", true),
-        10 => ("not-supported", true),
-        11 => ("temporarily-unavailable", true),
-        12 => ("malformed-request", true),
-        13 => ("crash", false),
-        14 => ("abort", true),
-        20 => ("key-does-not-exist", true),
-        21 => ("key-already-exists", true),
-        22 => ("precondition-failed", true),
-        30 => ("txn-conflict", true),
+    let error = u32::try_from(code).map(|code| Error::received(code, ""));
+    match error {
+        Ok(error) if error.name() != "custom" => (error.name(), error.is_definite()),
         _ => ("unknown", false),
     }
 }

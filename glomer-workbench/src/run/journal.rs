@@ -104,9 +104,10 @@ impl Journal {
         dest: &Arc<str>,
         body: &Arc<str>,
     ) {
-        let counts = match involves_client(src, dest) {
-            true => &mut self.clients,
-            false => &mut self.servers,
+        let counts = if involves_client(src, dest) {
+            &mut self.clients
+        } else {
+            &mut self.servers
         };
         match kind {
             EventKind::Send => counts.sent += 1,
