@@ -5,13 +5,12 @@
 //! again must come out as it went in, so the reader is our own. The printer follows Fipp, the
 //! pretty-printer Jepsen writes its results with, so a results map looks here as it looks there.
 
+pub(crate) mod json;
 mod print;
 mod read;
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
-
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use read::EdnError;
 
@@ -177,8 +176,8 @@ impl Edn {
     ///
     /// Keywords and symbols become strings without a colon, lists, vectors and sets become
     /// arrays, map keys become strings (numbers and collections in their EDN notation), tags
-    /// are dropped. What JSON has no number for (`##Inf`, integers beyond 64 bits) becomes a
-    /// string. Serializing the `Edn` itself gives the same JSON and keeps the order of maps.
+    /// are dropped. What such a value has no number for (`##Inf`, integers beyond 64 bits) becomes
+    /// a string. Serializing the `Edn` itself keeps all digits of integers and the order of maps.
     pub fn to_json(&self) -> serde_json::Value {
         match self {
             Self::Nil => serde_json::Value::Null,
@@ -302,25 +301,6 @@ impl Hash for Edn {
             Self::Set(items) => sorted(items).hash(state),
             Self::Map(entries) => sorted(entries).hash(state),
             Self::Tagged(tag, value) => (tag, value).hash(state),
-        }
-    }
-}
-
-impl Serialize for Edn {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::List(items) | Self::Vector(items) | Self::Set(items) => {
-                serializer.collect_seq(items)
-            }
-            Self::Map(entries) => {
-                let mut map = serializer.serialize_map(Some(entries.len()))?;
-                for (key, value) in entries {
-                    map.serialize_entry(&key.json_key(), value)?;
-                }
-                map.end()
-            }
-            Self::Tagged(_, value) => value.serialize(serializer),
-            scalar => scalar.to_json().serialize(serializer),
         }
     }
 }

@@ -9,6 +9,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
+use serde_json::value::RawValue;
+
 use crate::edn::{Edn, EdnError};
 
 /// What an entry of a history says about its operation.
@@ -190,8 +192,8 @@ impl Op {
     }
 }
 
-/// As much of a value as an error message can carry.
-struct Excerpt<'a>(&'a Edn);
+/// As much of a value as a message can carry.
+pub(crate) struct Excerpt<'a>(pub(crate) &'a Edn);
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,7 +264,7 @@ impl History {
     pub fn from_jsonl(text: &str) -> Result<Self, HistoryError> {
         let mut maps = serde_json::Deserializer::from_str(text)
             .into_iter()
-            .map(|value| value.map(|value: serde_json::Value| Edn::from(value)))
+            .map(|value: serde_json::Result<&RawValue>| Edn::from_json(value?.get()))
             .collect::<Result<Vec<Edn>, serde_json::Error>>()
             .map_err(|error| HistoryError::Json(error.to_string()))?;
         if let [Edn::Vector(ops)] = maps.as_mut_slice() {

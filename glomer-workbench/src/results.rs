@@ -216,6 +216,7 @@ mod tests {
             ProblemKind::NotStarted { error: text() },
             ProblemKind::NoInit {
                 after: Duration::ZERO,
+                instead: None,
             },
             ProblemKind::InitFailed { answer: text() },
             ProblemKind::SetupFailed {

@@ -131,13 +131,65 @@ fn json_has_the_same_names_and_the_same_order() {
     let json = concat!(
         r#"{"valid?":false,"lost":[3,20],"by-key":{"0":"ok","9":["x",1.5]},"n":null,"#,
         r#""set":["a"],"op":{"index":4},"big":18446744073709551615,"#,
-        r###""bigger":"99999999999999999999","inf":"##Inf"}"###,
+        r###""bigger":99999999999999999999,"inf":"##Inf"}"###,
     );
     assert_eq!(serde_json::to_string(&value).unwrap(), json);
+    let without_digits = json.replace("99999999999999999999", "\"99999999999999999999\"");
     assert_eq!(
         value.to_json(),
-        serde_json::from_str::<serde_json::Value>(json).unwrap()
+        serde_json::from_str::<serde_json::Value>(&without_digits).unwrap()
     );
+}
+
+#[test]
+fn json_is_read_and_written_digit_for_digit() {
+    for json in [
+        "9007199254740993",
+        "-9223372036854775809",
+        "18446744073709551616",
+        "1267650600228229401496703205377",
+        "1.1",
+        "0.30000000000000004",
+        "5e-324",
+        "1e+308",
+        "1.0",
+        "-0.0",
+        r#""a\u0000b""#,
+        r#"{"a":[null,true,{}],"b":"😀\"\\/"}"#,
+    ] {
+        let value = Edn::from_json(json).unwrap();
+        assert_eq!(serde_json::to_string(&value).unwrap(), json);
+        assert_eq!(Edn::parse(&value.to_string()).unwrap(), value, "{json}");
+    }
+    let same = |a, b| Edn::from_json(a).unwrap() == Edn::from_json(b).unwrap();
+    assert!(!same(
+        "1267650600228229401496703205377",
+        "1267650600228229401496703205379"
+    ));
+    assert!(!same("1", "1.0"));
+    assert!(same("1.10", "11e-1"));
+    assert!(same("0.0", "-0.0"));
+    assert!(same("-0", "0"));
+    assert!(same(r#"{"a":1,"b":2}"#, r#"{"b":2,"a":3,"a":1}"#));
+}
+
+#[test]
+fn json_nests_as_deep_as_under_maelstrom() {
+    let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let deep = nested(1_000);
+    assert_eq!(
+        serde_json::to_string(&Edn::from_json(&deep).unwrap()).unwrap(),
+        deep
+    );
+    let error = Edn::from_json(&nested(1_001)).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("nested deeper than 1000 levels"),
+        "{error}"
+    );
+    assert!(Edn::from_json("[1").is_err());
+    assert!(Edn::from_json("1 2").is_err());
 }
 
 #[test]

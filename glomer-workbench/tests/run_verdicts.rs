@@ -217,6 +217,31 @@ const CASES: &[Case] = &[
         "txn.py register gsingle",
         &[("/workload/anomaly-types", "\"G-single")],
     ),
+    // Right, in an odd way.
+    valid("unique-ids", SETS, "unique_ids.py wide"),
+    valid("kafka", LOG, "kafka.py null"),
+    Case {
+        results: &[(
+            "/warnings/0",
+            "reads returned 0 for registers that nobody wrote",
+        )],
+        says: &["reads returned 0 for registers that nobody wrote"],
+        ..valid("txn-rw-register", TXN, "txn.py register zero")
+    },
+    // What Maelstrom cannot make sense of.
+    Case {
+        code: 2,
+        says: &["were answered with other operations than they asked for"],
+        ..invalid(
+            "txn-list-append",
+            TXN,
+            "txn.py list empty",
+            &[
+                ("/workload/valid?", "unknown"),
+                ("/workload/error", "was to append"),
+            ],
+        )
+    },
     // What read-committed allows, it allows.
     valid("txn-list-append", TXN_READ_COMMITTED, "txn.py list gsingle"),
     // Nodes that do not answer as they should. What nobody knows the outcome of says nothing
@@ -272,6 +297,11 @@ const CASES: &[Case] = &[
         "broken.py no-init",
         255,
         &["did not answer its init message within 10s"],
+    ),
+    broken(
+        "broken.py no-line-break",
+        255,
+        &["it wrote 18 bytes without a line break: {\"type\": \"init_ok\""],
     ),
     broken("broken.py init-error", 255, &["not today"]),
     broken(

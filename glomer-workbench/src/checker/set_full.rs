@@ -19,7 +19,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::edn::Edn;
-use crate::history::{History, Op, OpType};
+use crate::history::{Excerpt, History, Op, OpType};
 
 use super::{Validity, warn};
 
@@ -67,9 +67,10 @@ pub(super) fn check(history: &History, add: &str) -> Result<Edn, String> {
     let first = duplicated.first_key_value();
     let warning = first.map(|(element, times)| {
         format!(
-            "reads returned {} elements more than once, such as {element}, {times} times in one \
+            "reads returned {} elements more than once, such as {}, {times} times in one \
              read: a set has each of its elements once; Maelstrom does not mind",
-            duplicated.len()
+            duplicated.len(),
+            Excerpt(element)
         )
     });
     warn(&mut map, warning);

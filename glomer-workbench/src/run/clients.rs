@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::edn::Edn;
 use crate::history::OpType;
-use crate::workload::{Errors, Object};
+use crate::workload::Errors;
 
 /// What a client is for. Nodes and threads go by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +80,25 @@ impl Clients {
         self.deadlines.insert((deadline, address));
     }
 
-    /// Whose wait this message ends; `None` when nobody waits for it.
-    pub fn answered(&mut self, address: Address, body: &Object) -> Option<Owner> {
-        let client = self.open.get_mut(&address)?;
-        let (id, deadline) = client.waiting?;
-        if body.get("in_reply_to").and_then(Value::as_u64) != Some(id) {
-            return None;
-        }
-        client.waiting = None;
+    /// What a client is for, if it waits for an answer.
+    pub fn waiting(&self, address: Address) -> Option<Owner> {
+        let client = self.open.get(&address)?;
+        client.waiting.map(|_| client.owner)
+    }
+
+    /// Whether this message ends a client's wait, which is over then.
+    pub fn answered(&mut self, address: Address, body: &Edn) -> bool {
+        let Some(client) = self.open.get_mut(&address) else {
+            return false;
+        };
+        let Some((_, deadline)) = client
+            .waiting
+            .take_if(|(id, _)| body.get("in_reply_to") == Some(&Edn::from(*id)))
+        else {
+            return false;
+        };
         self.deadlines.remove(&(deadline, address));
-        Some(client.owner)
+        true
     }
 
     /// The next wait that is over by now.
@@ -128,10 +137,10 @@ pub enum Failure {
 
 impl Failure {
     /// The failure that an `error` body tells of.
-    pub fn of(body: &Object) -> Failure {
+    pub fn of(body: &Edn) -> Failure {
         Failure::Error {
-            code: body.get("code").and_then(Value::as_i64).unwrap_or(-1),
-            text: body.get("text").and_then(Value::as_str).map(str::to_owned),
+            code: body.get("code").and_then(Edn::as_int).unwrap_or(-1),
+            text: body.get("text").and_then(Edn::name).map(str::to_owned),
         }
     }
 
@@ -189,8 +198,8 @@ mod tests {
         idempotent: &["read"],
     };
 
-    fn body(value: Value) -> Object {
-        value.as_object().unwrap().clone()
+    fn body(value: Value) -> Edn {
+        value.into()
     }
 
     #[test]
@@ -207,14 +216,20 @@ mod tests {
 
         clients.request(address, &mut request, 2 * second);
         assert_eq!(request["msg_id"], 2);
-        assert_eq!(
-            clients.answered(address, &body(json!({"in_reply_to": 1}))),
-            None
-        );
-        assert_eq!(clients.answered(address, &body(json!({}))), None);
+        assert_eq!(clients.waiting(address), Some(Owner::Thread(3)));
+        for other in [
+            json!({"in_reply_to": 1}),
+            json!({"in_reply_to": 2.0}),
+            json!({"in_reply_to": "2"}),
+            json!({"in_reply_to": null}),
+            json!({}),
+        ] {
+            assert!(!clients.answered(address, &body(other)));
+        }
         let answer = body(json!({"in_reply_to": 2}));
-        assert_eq!(clients.answered(address, &answer), Some(Owner::Thread(3)));
-        assert_eq!(clients.answered(address, &answer), None);
+        assert!(clients.answered(address, &answer));
+        assert!(!clients.answered(address, &answer));
+        assert_eq!(clients.waiting(address), None);
         assert_eq!(clients.next_deadline(), None);
     }
 
@@ -226,10 +241,7 @@ mod tests {
         clients.request(address, &mut json!({}), Duration::ZERO);
         clients.close(&mut network, address);
         assert_eq!(clients.expired(Duration::MAX), None);
-        assert_eq!(
-            clients.answered(address, &body(json!({"in_reply_to": 1}))),
-            None
-        );
+        assert!(!clients.answered(address, &body(json!({"in_reply_to": 1}))));
         let next = clients.open(&mut network, Owner::Init(0));
         assert_eq!(network.name(next), "c1");
     }

@@ -18,7 +18,7 @@ use super::engine::{Action, Engine};
 use super::journal::Journal;
 use super::node_errors::NodeErrors;
 use super::plan::Plan;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{NotAnAnswer, Problem, ProblemKind};
 use super::process::{self, Launch, NodeProcess, ReadState, describe};
 use super::progress::Progress;
 use super::stderr::{self, Follower};
@@ -337,6 +337,11 @@ impl Driver<'_> {
     }
 
     fn finish(mut self) -> io::Result<Run> {
+        let unfinished: Vec<Option<NotAnAnswer>> = self
+            .processes
+            .iter()
+            .map(|process| NotAnAnswer::unfinished(process.as_ref()?.unfinished()))
+            .collect();
         // All are told before any is waited for.
         for process in self.processes.iter().flatten() {
             process.signal(Signal::SIGKILL);
@@ -358,6 +363,9 @@ impl Driver<'_> {
                 .iter()
                 .position(|name| Some(name) == problem.node.as_ref())
         {
+            if let ProblemKind::NoInit { instead, .. } = &mut problem.kind {
+                *instead = instead.take().or_else(|| unfinished[node].clone());
+            }
             problem.stderr = stderr::last_lines(&self.logs[node], STDERR_LINES);
             problem.log = Some(self.logs[node].display().to_string());
         }

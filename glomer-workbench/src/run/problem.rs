@@ -62,6 +62,8 @@ pub enum ProblemKind {
     NoInit {
         /// How long the workbench waited.
         after: Duration,
+        /// What the node wrote instead, if anything.
+        instead: Option<NotAnAnswer>,
     },
     /// There was a wrong answer to `init`.
     InitFailed {
@@ -87,6 +89,33 @@ pub enum ProblemKind {
     },
     /// Someone pressed Ctrl-C.
     Interrupted,
+}
+
+/// What a node wrote that would have been an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAnAnswer {
+    /// A message whose `in_reply_to` is not the request's `msg_id`.
+    NoReply {
+        /// Its body, cut if it is long.
+        body: String,
+    },
+    /// Something without a line break at its end.
+    Unfinished {
+        /// How many bytes.
+        bytes: usize,
+        /// What, cut if it is long.
+        line: String,
+    },
+}
+
+impl NotAnAnswer {
+    /// What a node wrote after its last line break, if anything.
+    pub fn unfinished(written: &[u8]) -> Option<NotAnAnswer> {
+        (!written.is_empty()).then(|| NotAnAnswer::Unfinished {
+            bytes: written.len(),
+            line: excerpt(written),
+        })
+    }
 }
 
 impl Problem {
@@ -149,14 +178,18 @@ impl Problem {
     pub fn headline(&self) -> String {
         let node = self.node.as_deref().unwrap_or("?");
         match &self.kind {
-            ProblemKind::Line {
-                error: LineError::NotJson(_),
-                ..
-            } => format!("{node} wrote a line to standard output that is not JSON"),
-            ProblemKind::Line {
-                error: LineError::Malformed(reason),
-                ..
-            } => format!("{node} wrote a line that is not a message: {reason}"),
+            ProblemKind::Line { error, .. } => match error {
+                LineError::NotJson(_) => {
+                    format!("{node} wrote a line to standard output that is not JSON")
+                }
+                LineError::Empty => format!("{node} wrote an empty line to standard output"),
+                LineError::ByteOrderMark => format!(
+                    "{node} wrote a line that is not JSON: it begins with a byte order mark (BOM)"
+                ),
+                LineError::Malformed(reason) => {
+                    format!("{node} wrote a line that is not a message: {reason}")
+                }
+            },
             ProblemKind::Stranger { field, name, .. } => {
                 format!(
                     "{node} wrote a message whose {field} is {name:?}, and there is no {name:?} here"
@@ -168,8 +201,17 @@ impl Problem {
             ProblemKind::Crashed { status, .. } => format!("{node} ended by itself: {status}"),
             ProblemKind::ClosedOutput => format!("{node} closed its standard output and runs on"),
             ProblemKind::NotStarted { error } => format!("{node} could not be started: {error}"),
-            ProblemKind::NoInit { after } => {
-                format!("{node} did not answer its init message within {after:?}")
+            ProblemKind::NoInit { after, instead } => {
+                let instead = match instead {
+                    None => String::new(),
+                    Some(NotAnAnswer::NoReply { body }) => format!(
+                        "; it wrote {body}, whose in_reply_to should be the msg_id of the init"
+                    ),
+                    Some(NotAnAnswer::Unfinished { bytes, line }) => {
+                        format!("; it wrote {bytes} bytes without a line break: {line}")
+                    }
+                };
+                format!("{node} did not answer its init message within {after:?}{instead}")
             }
             ProblemKind::InitFailed { answer } => {
                 format!("{node} answered its init message not with init_ok but with {answer}")
@@ -222,10 +264,10 @@ impl ProblemKind {
     fn name(&self) -> &'static str {
         match self {
             ProblemKind::Line {
-                error: LineError::NotJson(_),
+                error: LineError::Malformed(_),
                 ..
-            } => "not-json",
-            ProblemKind::Line { .. } => "malformed-message",
+            } => "malformed-message",
+            ProblemKind::Line { .. } => "not-json",
             ProblemKind::Stranger { .. } => "unknown-name",
             ProblemKind::LineTooLong { .. } => "line-too-long",
             ProblemKind::Crashed { .. } => "node-crashed",
@@ -245,7 +287,9 @@ impl ProblemKind {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
-        if let ProblemKind::Line { line, .. } | ProblemKind::Stranger { line, .. } = &self.kind {
+        if let ProblemKind::Line { line, .. } | ProblemKind::Stranger { line, .. } = &self.kind
+            && !line.trim().is_empty()
+        {
             writeln!(f, "\n    {line}\n")?;
         }
         if let Some(advice) = self.advice() {
@@ -273,7 +317,10 @@ pub fn excerpt(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(&line[..line.len().min(4 * SHOWN)]);
     let clean: String = text
         .chars()
-        .map(|c| if c.is_control() { '·' } else { c })
+        .map(|c| match c.is_control() || c == '\u{feff}' {
+            true => '·',
+            false => c,
+        })
         .take(SHOWN)
         .collect();
     match clean.len() < line.len() && clean.chars().count() == SHOWN {

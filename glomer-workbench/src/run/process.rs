@@ -113,6 +113,11 @@ impl NodeProcess {
         }
     }
 
+    /// What the node wrote after its last line break, as far as it was read.
+    pub fn unfinished(&self) -> &[u8] {
+        &self.unfinished
+    }
+
     /// Reads some of what the node wrote, and hands over its lines without line breaks.
     pub fn read_lines(&mut self, buffer: &mut Vec<u8>, mut line: impl FnMut(&[u8])) -> ReadState {
         buffer.resize(READ_AT_ONCE, 0);

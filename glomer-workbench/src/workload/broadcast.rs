@@ -80,7 +80,7 @@ impl Traffic for Broadcast {
             },
             value: |op, mut body| match op.f {
                 "broadcast" => op.value.clone(),
-                _ => take(&mut body, "messages").into(),
+                _ => take(&mut body, "messages"),
             },
         })
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Invocation;
-use super::reply::{Object, Reply};
+use super::reply::Reply;
 use crate::edn::Edn;
 
 /// A request, and the form that its answer must have.
@@ -33,7 +33,7 @@ pub trait Client {
     fn invoke(&mut self, op: &Invocation) -> Step;
 
     /// Goes on with the operation, given a right answer to its last request.
-    fn reply(&mut self, op: &Invocation, body: Object) -> Step;
+    fn reply(&mut self, op: &Invocation, body: Edn) -> Step;
 }
 
 /// A client whose operations take one request each.
@@ -41,7 +41,7 @@ pub(super) struct OneCall {
     /// The request for an operation.
     pub(super) request: fn(&Invocation) -> Call,
     /// The value that an operation completes with.
-    pub(super) value: fn(&Invocation, Object) -> Edn,
+    pub(super) value: fn(&Invocation, Edn) -> Edn,
 }
 
 impl Client for OneCall {
@@ -49,12 +49,12 @@ impl Client for OneCall {
         Step::Call((self.request)(op))
     }
 
-    fn reply(&mut self, op: &Invocation, body: Object) -> Step {
+    fn reply(&mut self, op: &Invocation, body: Edn) -> Step {
         Step::Done((self.value)(op, body))
     }
 }
 
 /// Takes a field out of an answer that is known to have it.
-pub(super) fn take(body: &mut Object, field: &str) -> Value {
-    body.get_mut(field).map(Value::take).unwrap_or_default()
+pub(super) fn take(body: &mut Edn, field: &str) -> Edn {
+    body.remove(field).unwrap_or_default()
 }

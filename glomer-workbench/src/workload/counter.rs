@@ -70,7 +70,7 @@ impl Traffic for Counter {
             },
             value: |op, mut body| match op.f {
                 "add" => op.value.clone(),
-                _ => take(&mut body, "value").into(),
+                _ => take(&mut body, "value"),
             },
         })
     }

@@ -29,7 +29,11 @@ impl Traffic for Echo {
                 reply: &ECHO_OK,
             },
             // The operation completes with the whole answer, its keys as keywords.
-            value: |_, body| Edn::map(body.into_iter().map(|(key, value)| (key, value.into()))),
+            value: |_, body| {
+                let fields = body.as_map().unwrap_or(&[]).iter();
+                let named = fields.map(|(key, value)| (key.name().unwrap_or_default(), value));
+                Edn::map(named.map(|(key, value)| (key, value.clone())))
+            },
         })
     }
 

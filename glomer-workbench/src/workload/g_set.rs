@@ -58,7 +58,7 @@ impl Traffic for GSet {
             },
             value: |op, mut body| match op.f {
                 "add" => op.value.clone(),
-                _ => take(&mut body, "value").into(),
+                _ => take(&mut body, "value"),
             },
         })
     }

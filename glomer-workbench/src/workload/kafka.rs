@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::client::{Call, Client, Step, take};
-use super::reply::{Object, Reply, Shape};
+use super::reply::{Reply, Shape};
 use super::txn::{Generator, MicroOp};
 use super::{Errors, FinalStep, FinalTurn, Invocation, Setting, Traffic, Turn};
 use crate::edn::Edn;
@@ -339,13 +339,13 @@ impl Client for Consumer {
         }
     }
 
-    fn reply(&mut self, op: &Invocation, mut body: Object) -> Step {
-        match body.get("type").and_then(Value::as_str) {
+    fn reply(&mut self, op: &Invocation, mut body: Edn) -> Step {
+        match body.get("type").and_then(Edn::name) {
             Some("list_committed_offsets_ok") => {
                 let committed = take(&mut body, "offsets");
                 let start = |key: &String| {
                     let own = self.next.get(key).copied();
-                    own.or_else(|| committed[key].as_i64()).unwrap_or(0)
+                    own.or_else(|| committed.get(key)?.as_int()).unwrap_or(0)
                 };
                 let next = assigned(&op.value).map(|key| (start(&key), key));
                 self.next = next.map(|(offset, key)| (key, offset)).collect();
@@ -354,7 +354,7 @@ impl Client for Consumer {
             Some("send_ok") => {
                 let mut send = micro_op(&op.value).unwrap_or(&[]).to_vec();
                 if let Some(message) = send.pop() {
-                    let offset = Edn::from(take(&mut body, "offset"));
+                    let offset = take(&mut body, "offset");
                     send.push(Edn::vector([offset, message]));
                 }
                 Step::Done(Edn::vector([Edn::Vector(send)]))
@@ -366,18 +366,19 @@ impl Client for Consumer {
 }
 
 impl Consumer {
-    fn polled(&mut self, messages: Value) -> Step {
+    fn polled(&mut self, messages: Edn) -> Step {
         let mut commit = BTreeMap::new();
-        for (key, pairs) in messages.as_object().into_iter().flatten() {
-            let pairs = pairs.as_array().map(Vec::as_slice).unwrap_or_default();
-            let highest = pairs.iter().filter_map(|pair| pair[0].as_i64()).max();
-            let next = self.next.entry(key.clone()).or_insert(0);
-            *next = (*next).max(highest.unwrap_or(-1) + 1);
+        for (key, pairs) in messages.as_map().unwrap_or(&[]) {
+            let key = key.name().unwrap_or_default();
+            let pairs = pairs.as_seq().unwrap_or(&[]).iter();
+            let highest = pairs.filter_map(|pair| pair.as_seq()?[0].as_int()).max();
+            let next = self.next.entry(key.to_owned()).or_insert(0);
+            *next = (*next).max(highest.unwrap_or(-1).saturating_add(1));
             if let Some(highest) = highest {
-                commit.insert(key.clone(), highest.max(0));
+                commit.insert(key, highest.max(0));
             }
         }
-        let value = Edn::vector([Edn::vector([Edn::kw("poll"), messages.into()])]);
+        let value = Edn::vector([Edn::vector([Edn::kw("poll"), messages.clone()])]);
         if commit.is_empty() {
             return Step::Done(value);
         }

@@ -135,7 +135,7 @@ impl Traffic for LinKv {
             },
             value: |op, mut body| match (op.f, &op.value) {
                 ("read", Edn::Vector(pair)) => {
-                    Edn::vector([pair[0].clone(), take(&mut body, "value").into()])
+                    Edn::vector([pair[0].clone(), take(&mut body, "value")])
                 }
                 (_, value) => value.clone(),
             },

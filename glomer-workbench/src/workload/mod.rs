@@ -22,7 +22,7 @@ use crate::history::Op;
 use crate::run::threads::Threads;
 
 pub use client::{Call, Client, Step};
-pub use reply::{Object, Reply};
+pub use reply::Reply;
 pub use topology::{Neighbours, Topology};
 
 /// The traffic of a workload.

@@ -4,10 +4,7 @@
 //! workloads): the right type, every field, no field beyond those. An answer of another
 //! form leaves the operation's outcome unknown.
 
-use serde_json::{Map, Value};
-
-/// A JSON object.
-pub type Object = Map<String, Value>;
+use crate::edn::Edn;
 
 /// The form of the answer to one kind of request.
 #[derive(Debug)]
@@ -38,31 +35,30 @@ pub enum Shape {
 }
 
 impl Shape {
-    fn fits(self, value: &Value) -> bool {
-        let is_list = |value: &Value| value.is_array() || value.is_null();
-        let is_int = |value: &Value| value.is_i64() || value.is_u64();
-        let all = |value: &Value, fits: &dyn Fn(&Value) -> bool| {
-            is_list(value) && value.as_array().is_none_or(|items| items.iter().all(fits))
+    fn fits(self, value: &Edn) -> bool {
+        // Schema takes null for an empty list.
+        let is_list = |value: &Edn| value.as_seq().is_some() || value.is_nil();
+        let is_int = |value: &Edn| matches!(value, Edn::Int(_) | Edn::BigInt(_));
+        let all = |value: &Edn, fits: &dyn Fn(&Edn) -> bool| {
+            is_list(value) && value.as_seq().is_none_or(|items| items.iter().all(fits))
         };
-        let is_op = |op: &Value, write: &str, read: &dyn Fn(&Value) -> bool| {
-            let Some([f, _, value]) = op.as_array().map(Vec::as_slice) else {
+        let is_op = |op: &Edn, write: &str, read: &dyn Fn(&Edn) -> bool| {
+            let Some([f, _, value]) = op.as_seq() else {
                 return false;
             };
-            f == write || (f == "r" && read(value))
+            f.name() == Some(write) || (f.name() == Some("r") && read(value))
         };
         match self {
             Shape::Any => true,
             Shape::Int => is_int(value),
             Shape::List => is_list(value),
             Shape::Offsets => value
-                .as_object()
-                .is_some_and(|map| map.values().all(is_int)),
-            Shape::Messages => value.as_object().is_some_and(|map| {
-                let is_pair = |pair: &Value| {
-                    let pair = pair.as_array().map(Vec::as_slice);
-                    matches!(pair, Some([offset, _]) if is_int(offset))
-                };
-                map.values().all(|messages| all(messages, &is_pair))
+                .as_map()
+                .is_some_and(|map| map.iter().all(|(_, offset)| is_int(offset))),
+            Shape::Messages => value.as_map().is_some_and(|map| {
+                let is_pair =
+                    |pair: &Edn| matches!(pair.as_seq(), Some([offset, _]) if is_int(offset));
+                map.iter().all(|(_, messages)| all(messages, &is_pair))
             }),
             Shape::ListTxn => all(value, &|op| is_op(op, "append", &is_list)),
             Shape::RegisterTxn => all(value, &|op| is_op(op, "w", &|_| true)),
@@ -87,12 +83,12 @@ impl Reply {
     ///
     /// # Errors
     /// The first deviation found, in words.
-    pub fn check(&self, body: &Object) -> Result<(), String> {
-        if body.get("type").and_then(Value::as_str) != Some(self.kind) {
+    pub fn check(&self, body: &Edn) -> Result<(), String> {
+        if body.get("type").and_then(Edn::name) != Some(self.kind) {
             return Err(format!("its type should be {:?}", self.kind));
         }
         for (field, shape) in self.fields {
-            match body.get(*field) {
+            match body.get(field) {
                 None => {
                     return Err(format!(
                         "it has no {field:?}, which should be {}",
@@ -105,8 +101,8 @@ impl Reply {
                 Some(_) => {}
             }
         }
-        for (field, value) in body {
-            match field.as_str() {
+        for (field, value) in body.as_map().unwrap_or(&[]) {
+            match field.name().unwrap_or_default() {
                 "type" | "in_reply_to" => {}
                 "msg_id" if Shape::Int.fits(value) => {}
                 "msg_id" => return Err("its \"msg_id\" should be an integer".to_owned()),
@@ -121,7 +117,7 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn check(shape: Shape, value: Value) -> Result<(), String> {
         let fields: &'static [(&str, Shape)] = Box::leak(Box::new([("value", shape)]));
@@ -130,7 +126,7 @@ mod tests {
             fields,
         };
         let body = json!({"type": "read_ok", "in_reply_to": 1, "value": value});
-        reply.check(body.as_object().unwrap())
+        reply.check(&body.into())
     }
 
     #[test]
@@ -141,7 +137,12 @@ mod tests {
             (Shape::List, json!([1, "a"])),
             (Shape::List, json!(null)),
             (Shape::Offsets, json!({"k": 3})),
-            (Shape::Messages, json!({"k": [[0, "a"], [1, 2]], "l": []})),
+            (
+                Shape::Messages,
+                json!({"k": [[0, "a"], [1, 2]], "l": [], "m": null}),
+            ),
+            (Shape::ListTxn, json!(null)),
+            (Shape::RegisterTxn, json!([])),
             (
                 Shape::ListTxn,
                 json!([["r", 1, [2]], ["r", 2, null], ["append", 1, 3]]),
@@ -154,6 +155,10 @@ mod tests {
         let wrong = [
             (Shape::Int, json!(1.5)),
             (Shape::Int, json!("1")),
+            (Shape::Int, json!(null)),
+            (Shape::Messages, json!(null)),
+            (Shape::ListTxn, json!([null])),
+            (Shape::ListTxn, json!([["append", 1, 2, 3]])),
             (Shape::List, json!({"a": 1})),
             (Shape::Offsets, json!({"k": null})),
             (Shape::Offsets, json!(null)),
@@ -164,6 +169,14 @@ mod tests {
             (Shape::RegisterTxn, json!([["append", 1, 2]])),
             (Shape::RegisterTxn, json!([["r", 1]])),
         ];
+        for digits in ["1267650600228229401496703205377", "-9223372036854775809"] {
+            let body = format!(r#"{{"type": "read_ok", "in_reply_to": 1, "value": {digits}}}"#);
+            let reply = Reply {
+                kind: "read_ok",
+                fields: &[("value", Shape::Int)],
+            };
+            assert_eq!(reply.check(&Edn::from_json(&body).unwrap()), Ok(()));
+        }
         for (shape, value) in wrong {
             assert!(check(shape, value.clone()).is_err(), "{shape:?} {value}");
         }
@@ -175,7 +188,7 @@ mod tests {
             kind: "add_ok",
             fields: &[],
         };
-        let check = |body: Value| reply.check(body.as_object().unwrap());
+        let check = |body: Value| reply.check(&body.into());
         assert_eq!(
             check(json!({"type": "add_ok", "in_reply_to": 1, "msg_id": 7})),
             Ok(())

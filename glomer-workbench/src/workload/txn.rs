@@ -125,7 +125,7 @@ impl Traffic for Txn {
                 true => |op| request(op, &LIST_TXN_OK),
                 false => |op| request(op, &REGISTER_TXN_OK),
             },
-            value: |_, mut body| completed(take(&mut body, "txn").into()),
+            value: |_, mut body| completed(take(&mut body, "txn")),
         })
     }
 
@@ -145,10 +145,10 @@ fn request(op: &Invocation, reply: &'static Reply) -> Call {
     }
 }
 
-/// A transaction from JSON, with the functions as keywords.
+/// A transaction from JSON, with the functions as keywords. Null has none.
 fn completed(transaction: Edn) -> Edn {
     let Edn::Vector(mut ops) = transaction else {
-        return transaction;
+        return Edn::Vector(Vec::new());
     };
     for op in &mut ops {
         if let Edn::Vector(parts) = op

@@ -27,7 +27,7 @@ impl Traffic for UniqueIds {
                 body: json!({"type": "generate"}),
                 reply: &GENERATE_OK,
             },
-            value: |_, mut body| take(&mut body, "id").into(),
+            value: |_, mut body| take(&mut body, "id"),
         })
     }
 

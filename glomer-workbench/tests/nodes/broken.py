@@ -47,6 +47,8 @@ def echo(message):
 
 if mode == "no-init":
     node.on("init")(lambda message: None)
+if mode == "no-line-break":
+    node.on("init")(lambda message: sys.stdout.write('{"type": "init_ok"') and sys.stdout.flush())
 if mode == "init-error":
     node.id = "n0"
     node.on("init")(lambda message: node.error(13, "not today"))

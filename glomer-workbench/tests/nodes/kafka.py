@@ -1,7 +1,8 @@
 """Logs. The first node has them, the others ask it.
 
 Arguments break it: with `lose`, every tenth message is acknowledged and not kept; with
-`skip`, polls leave out a message now and then; with `back`, polls go back now and then.
+`skip`, polls leave out a message now and then; with `back`, polls go back now and then. With
+`null`, empty lists are null, as Go has them, which is right.
 """
 import sys
 
@@ -40,7 +41,7 @@ def poll(message):
         found = [m for m in logs.get(key, []) if m[0] >= start][:4]
         if odd and mode == "skip" and len(found) > 2:
             del found[1]
-        msgs[key] = found
+        msgs[key] = found or (None if mode == "null" else [])
     return {"type": "poll_ok", "msgs": msgs}
 
 

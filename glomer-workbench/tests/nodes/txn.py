@@ -4,7 +4,9 @@ The second argument breaks it:
 - `g0`: writes go to the places of two transactions in different orders,
 - `g1a`: some transactions are aborted and stay visible,
 - `g1b`: some transactions show what another had not finished writing,
-- `gsingle`: read-only transactions see one key as it was and another as it is.
+- `gsingle`: read-only transactions see one key as it was and another as it is,
+- `zero`: registers that nobody wrote read as 0,
+- `empty`: every transaction is answered with no operations.
 """
 import sys
 
@@ -23,7 +25,7 @@ def apply(txn, state):
     done = []
     for f, key, value in txn:
         if f == "r":
-            found = state.get(key)
+            found = state.get(key, 0 if mode == "zero" else None)
             done.append([f, key, list(found) if isinstance(found, list) else found])
         elif f == "append":
             state[key] = [*state.get(key, []), value]
@@ -39,6 +41,8 @@ def txn(message):
     global count, half
     if node.id != node.nodes[0]:
         return node.forward(message, node.nodes[0])
+    if mode == "empty":
+        return {"type": "txn_ok", "txn": []}
     count += 1
     ops = message["body"]["txn"]
     writes = [op for op in ops if op[0] != "r"]

@@ -1,5 +1,6 @@
 //! The engine in virtual time: a cluster of functions instead of processes.
 
+mod answers;
 mod maelstrom;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +100,8 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
                     continue;
                 }
                 let message = json!({"src": names[number], "dest": dest, "body": body});
-                engine.line(now, number, message.to_string().as_bytes());
+                let line = answers::widened(&message.to_string());
+                engine.line(now, number, line.as_bytes());
             }
         }
         if quiet && !engine.is_over() {
@@ -708,7 +710,14 @@ fn kafka_polls_everything_from_the_beginning_at_the_end() {
 fn a_node_that_breaks_the_protocol_ends_the_run() {
     let lines = [
         ("hello", "that is not JSON"),
+        ("", "wrote an empty line"),
+        ("\u{feff}{}", "begins with a byte order mark (BOM)"),
         (r#"{"src":"n0"}"#, "missing field `dest`"),
+        (
+            r#"{"src":null,"dest":"n0","body":{}}"#,
+            "its src should be a string and is null",
+        ),
+        (r#"["n1","n0",{}]"#, "a message is a map"),
         (
             r#"{"src":"n0","dest":"n7","body":{}}"#,
             r#"whose dest is "n7""#,

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::edn::Edn;
-use crate::history::{History, Op, OpType, Process};
+use crate::history::{Excerpt, History, Op, OpType, Process};
 
 use super::mops;
 
@@ -111,7 +111,11 @@ impl<'a> Answers<'a> {
                 if f.name() == Some(self.write) {
                     appends.entry(key).or_default().push(value);
                     if op.kind == OpType::Invoke && !asked.insert((key, value)) {
-                        return Some(format!("{value} was to be appended to key {key} twice"));
+                        return Some(format!(
+                            "{} was to be appended to key {} twice",
+                            Excerpt(value),
+                            Excerpt(key)
+                        ));
                     }
                 } else if let Some(list) = value.as_seq()
                     && !list.is_empty()
@@ -137,8 +141,9 @@ impl<'a> Answers<'a> {
             .flat_map(|(key, list)| list.iter().map(move |element| (*key, element)));
         let (key, element) = read.chain(once).filter(hidden).min()?;
         Some(format!(
-            "the transaction that was to append {element} to key {key} was answered as if it \
-             had not"
+            "the transaction that was to append {} to key {} was answered as if it had not",
+            Excerpt(element),
+            Excerpt(key)
         ))
     }
 
@@ -165,7 +170,9 @@ impl<'a> Answers<'a> {
             let known = *first.get_or_insert(key);
             if std::mem::discriminant(known) != std::mem::discriminant(key) {
                 return Some(format!(
-                    "keys are of several types, such as {known} and {key}"
+                    "keys are of several types, such as {} and {}",
+                    Excerpt(known),
+                    Excerpt(key)
                 ));
             }
         }
@@ -181,7 +188,9 @@ impl<'a> Answers<'a> {
         }
         let (key, value) = written_twice.intersection(&read).min()?;
         Some(format!(
-            "several transactions were answered as if they had written {value} to key {key}"
+            "several transactions were answered as if they had written {} to key {}",
+            Excerpt(value),
+            Excerpt(key)
         ))
     }
 
@@ -221,8 +230,8 @@ impl<'a> Answers<'a> {
              in operation {}, {} with {}: an answer repeats what was asked, with what was read",
             others.len(),
             answered.index,
-            asked.value,
-            answered.value
+            Excerpt(&asked.value),
+            Excerpt(&answered.value)
         ))
     }
 

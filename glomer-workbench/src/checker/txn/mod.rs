@@ -22,7 +22,7 @@ use std::time::Duration;
 use adya::history::{Interner, Mop, ReadValue, Scalar};
 
 use crate::edn::Edn;
-use crate::history::{History, Op, OpType, Process};
+use crate::history::{Excerpt, History, Op, OpType, Process};
 
 use super::{CheckOptions, ConsistencyModel, Validity, warn};
 use answers::Answers;
@@ -94,15 +94,17 @@ fn unwritten_warning(answers: &Answers<'_>) -> Option<String> {
     let at = first.index;
     if unwritten.iter().all(|(_, _, other)| *other == value) {
         return Some(format!(
-            "reads returned {value} for registers that nobody wrote ({}, the first in operation \
-             {at}): answer null; Maelstrom does not mind",
+            "reads returned {} for registers that nobody wrote ({}, the first in operation {at}): \
+             answer null; Maelstrom does not mind",
+            Excerpt(value),
             reads(unwritten.len())
         ));
     }
     Some(format!(
-        "reads returned what nobody wrote ({}, the first is {mop} in operation {at}): a register \
+        "reads returned what nobody wrote ({}, the first is {} in operation {at}): a register \
          that nobody wrote reads as null; Maelstrom does not mind",
-        reads(unwritten.len())
+        reads(unwritten.len()),
+        Excerpt(mop)
     ))
 }
 

@@ -7,11 +7,11 @@ use glomer_runtime::sim::{Address, Fate, Passage, Role};
 use serde_json::{Value, json};
 
 use super::{Action, Engine, NodeState, Phase, nanos};
+use crate::edn::Edn;
 use crate::run::clients::{Failure, Owner};
 use crate::run::journal::EventKind;
-use crate::run::problem::ProblemKind;
+use crate::run::problem::{NotAnAnswer, ProblemKind, excerpt};
 use crate::run::wire;
-use crate::workload::Object;
 
 /// How long a node may take to answer its `init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,10 +128,16 @@ impl Engine {
                 due,
             }),
             Role::Client => {
-                if let Ok(body) = serde_json::from_str::<Object>(&body)
-                    && let Some(owner) = self.clients.answered(dest, &body)
-                {
+                let Some(owner) = self.clients.waiting(dest) else {
+                    return;
+                };
+                let Ok(body) = Edn::from_json(&body) else {
+                    return;
+                };
+                if self.clients.answered(dest, &body) {
                     self.answered(now, dest, owner, body);
+                } else if let Owner::Init(node) = owner {
+                    self.not_answers.insert(node, json_text(&body));
                 }
             }
             Role::Service => {
@@ -147,12 +153,12 @@ impl Engine {
         }
     }
 
-    pub(super) fn answered(&mut self, now: Duration, client: Address, owner: Owner, body: Object) {
+    pub(super) fn answered(&mut self, now: Duration, client: Address, owner: Owner, body: Edn) {
         match owner {
             Owner::Init(node) => {
                 self.clients.close(&mut self.network, client);
-                if body.get("type").and_then(Value::as_str) != Some("init_ok") {
-                    let answer = Value::Object(body).to_string();
+                if body.get("type").and_then(Edn::name) != Some("init_ok") {
+                    let answer = json_text(&body);
                     return self.failed(node, ProblemKind::InitFailed { answer });
                 }
                 match self.phase {
@@ -167,13 +173,12 @@ impl Engine {
                 self.clients.close(&mut self.network, client);
                 let call = self.traffic.setup();
                 let problem = match (is_error(&body), &call) {
-                    (true, _) => Some(format!("it answered {}", Value::Object(body))),
+                    (true, _) => Some(format!("it answered {}", json_text(&body))),
                     (false, Some(call)) => match call.reply.check(&body) {
                         Ok(()) => None,
-                        Err(problem) => Some(format!(
-                            "it answered {}, but {problem}",
-                            Value::Object(body)
-                        )),
+                        Err(problem) => {
+                            Some(format!("it answered {}, but {problem}", json_text(&body)))
+                        }
                     },
                     (false, None) => None,
                 };
@@ -190,12 +195,14 @@ impl Engine {
 
     pub(super) fn expired(&mut self, now: Duration, client: Address, owner: Owner) {
         match owner {
-            Owner::Init(node) => self.failed(
-                node,
-                ProblemKind::NoInit {
+            Owner::Init(node) => {
+                let instead = self.not_answers.remove(&node);
+                let problem = ProblemKind::NoInit {
                     after: INIT_TIMEOUT,
-                },
-            ),
+                    instead: instead.map(|body| NotAnAnswer::NoReply { body }),
+                };
+                self.failed(node, problem);
+            }
             Owner::Setup(node) => {
                 self.clients.close(&mut self.network, client);
                 let timeout = self.traffic.timeout();
@@ -214,6 +221,12 @@ impl Engine {
 }
 
 /// Whether a body tells of an error.
-pub(super) fn is_error(body: &Object) -> bool {
-    body.get("type").and_then(Value::as_str) == Some("error")
+pub(super) fn is_error(body: &Edn) -> bool {
+    body.get("type").and_then(Edn::name) == Some("error")
+}
+
+/// A body as it was written, as far as it can be shown.
+pub(super) fn json_text(body: &Edn) -> String {
+    let text = serde_json::to_string(body).unwrap_or_else(|_| body.to_string());
+    excerpt(text.as_bytes())
 }

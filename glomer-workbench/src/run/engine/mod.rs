@@ -147,6 +147,8 @@ pub struct Engine {
     unready: BTreeSet<usize>,
     services: HashMap<Address, Box<dyn Service>>,
     service_rng: Rng,
+    /// What nodes sent to the client of their `init` that answers nothing, by node.
+    not_answers: HashMap<usize, String>,
 
     traffic: Box<dyn Traffic>,
     threads: Threads,
@@ -222,6 +224,7 @@ impl Engine {
             unready: BTreeSet::new(),
             services,
             service_rng,
+            not_answers: HashMap::new(),
             traffic: traffic(plan.workload, &plan.setting),
             threads: Threads::new(concurrency),
             clients: Clients::default(),
@@ -313,7 +316,7 @@ impl Engine {
                 let stranger = |field, name: &str| ProblemKind::Stranger {
                     line: excerpt(line),
                     field,
-                    name: name.to_owned(),
+                    name: excerpt(name.as_bytes()),
                 };
                 match (src, dest) {
                     (Some(_), Some(_)) if self.in_flight > IN_FLIGHT_LIMIT => ProblemKind::Flood {

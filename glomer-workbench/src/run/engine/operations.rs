@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::messages::is_error;
+use super::messages::{is_error, json_text};
 use super::{Engine, ThreadClient, UnderWay, nanos};
 use crate::edn::Edn;
 use crate::history::{Op, OpType, Process};
 use crate::run::clients::{Failure, Owner};
-use crate::run::problem::excerpt;
-use crate::workload::{Invocation, Object, Step};
+use crate::workload::{Invocation, Step};
 
 /// How many wrong answers are told of while the run goes on; the history has all of them.
 const WARNINGS: usize = 5;
@@ -40,7 +37,7 @@ impl Engine {
     }
 
     /// A request of the thread's operation was answered.
-    pub(super) fn went_on(&mut self, now: Duration, thread: usize, body: Object) {
+    pub(super) fn went_on(&mut self, now: Duration, thread: usize, body: Edn) {
         if is_error(&body) {
             return self.gave_up(now, thread, &Failure::of(&body));
         }
@@ -48,7 +45,7 @@ impl Engine {
             return;
         };
         if let Err(problem) = reply.check(&body) {
-            let answer = excerpt(Value::Object(body).to_string().as_bytes());
+            let answer = json_text(&body);
             let node = &self.names[thread % self.nodes.len()];
             if self.wrong_answers < WARNINGS {
                 self.wrong_answers += 1;
