@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use glomer_runtime::Node;
 use glomer_runtime::sim::{Latency, ms, secs};
-use glomer_workbench::checker::{CheckOptions, Workload, check};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::nemesis::{Duplicate, Faults, Kill, Loss, Partition, Pause};
 use glomer_workbench::run::plan::Plan;
+use glomer_workbench::workload::{AnyWorkload, Broadcast, Setting};
 
 #[allow(dead_code)]
 #[path = "../broadcast/src/main.rs"]
@@ -119,7 +119,7 @@ fn plan(nodes: usize, rate: u32, latency: Latency, seed: u64) -> Plan {
         interval: Some(secs(1) / rate),
         time_limit: secs(20),
         latency,
-        ..Plan::new(Workload::Broadcast, nodes)
+        ..Plan::new(Broadcast::default(), nodes)
     }
 }
 
@@ -167,7 +167,9 @@ fn run(plan: Plan) -> Figures {
     }
     let (history, journal, problem) = engine.finish();
     assert_eq!(problem, None, "seed {seed}");
-    let results = check(Workload::Broadcast, &history, &CheckOptions::default());
+    let results = AnyWorkload::new(Broadcast::default())
+        .check(&Setting::new(NODES), &history)
+        .to_edn(&history);
     let is = |key: &str| results.get(key).cloned().unwrap_or_default();
     assert_eq!(is("valid?"), Edn::Bool(true), "seed {seed}: {results}");
     let operations = history.client_ops().filter(|op| op.kind == OpType::Invoke);

@@ -67,6 +67,7 @@
 #![deny(clippy::print_stdout)]
 
 mod body;
+pub mod client;
 mod drive;
 pub mod guide;
 mod handler;

@@ -3,15 +3,17 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command;
+use crate::workload::{AnyWorkload, Workload, Workloads};
 
 /// Run and check nodes that speak Maelstrom's protocol, in any language.
 #[derive(Debug, Parser)]
 #[command(name = "glomer", version, propagate_version = true)]
-struct Cli {
+struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -47,9 +49,64 @@ pub(crate) fn tell(text: &impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+/// The `glomer` command, with Maelstrom's workloads and those that are added to it.
+///
+/// A `main` that gives a command of one's own all that `glomer` does, with one workload
+/// more:
+///
+/// ```no_run
+/// use glomer_workbench::Cli;
+/// # use glomer_workbench::workload::Echo as Locks;
+///
+/// fn main() -> std::process::ExitCode {
+///     Cli::new().workload(Locks).run()
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cli {
+    workloads: Workloads,
+}
+
+impl Cli {
+    /// The command with Maelstrom's workloads.
+    pub fn new() -> Cli {
+        Cli::default()
+    }
+
+    /// Adds a workload, in place of one with the same name.
+    #[must_use]
+    pub fn workload(mut self, workload: impl Workload) -> Cli {
+        self.workloads.add(AnyWorkload::new(workload));
+        self
+    }
+
+    /// Runs the command line of this process.
+    pub fn run(self) -> ExitCode {
+        run(&self.workloads)
+    }
+}
+
+/// The grammar of the command line, with these workloads.
+fn grammar(workloads: &Workloads) -> clap::Command {
+    let names = workloads
+        .iter()
+        .map(|workload| PossibleValue::new(workload.name()).help(workload.about()));
+    let names: Vec<PossibleValue> = names.collect();
+    let with_names = |command: clap::Command| {
+        command.mut_arg("workload", |arg| {
+            arg.value_parser(PossibleValuesParser::new(names.clone()))
+        })
+    };
+    Arguments::command()
+        .mut_subcommand("test", with_names)
+        .mut_subcommand("check", with_names)
+}
+
+fn run(workloads: &Workloads) -> ExitCode {
+    let parsed = grammar(workloads)
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(mut error) => {
             // Of an unknown option clap supposes that it might be meant for the node.
@@ -68,8 +125,8 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
-        Command::Test(args) => command::test::run(&args),
-        Command::Check(args) => command::check::run(&args),
+        Command::Test(args) => command::test::run(&args, workloads),
+        Command::Check(args) => command::check::run(&args, workloads),
         Command::Serve(args) => command::serve::run(&args),
         Command::Bench(args) => command::bench::run(&args),
     };

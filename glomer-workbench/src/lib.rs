@@ -13,3 +13,17 @@ pub mod run;
 pub mod store;
 pub mod verdict;
 pub mod workload;
+
+pub use cli::Cli;
+
+/// What a file with a workload of one's own uses.
+///
+/// `Message` and `Error` are those of the runtime, `Serialize` and `Deserialize` serde's.
+pub mod prelude {
+    pub use crate::Cli;
+    pub use crate::history::typed::{History, Operation, Outcome};
+    pub use crate::verdict::{Validity, Verdict};
+    pub use crate::workload::{Client, Errors, FinalStep, FinalTurn, Setting, Turn, Workload};
+    pub use glomer_runtime::{Error, Message};
+    pub use serde::{Deserialize, Serialize};
+}

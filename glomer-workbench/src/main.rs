@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use glomer_workbench::Cli;
+
 fn main() -> ExitCode {
-    glomer_workbench::cli::main()
+    Cli::new().run()
 }

@@ -4,9 +4,7 @@ use std::process::ExitCode;
 
 use hdrhistogram::Histogram;
 
-use crate::checker::{
-    self, Availability, CheckOptions, Validity, WARNINGS, Workload, merge_validity,
-};
+use crate::checker::{self, Availability, Checked, Validity, WARNINGS, merge_validity};
 use crate::cli::FAILURE;
 use crate::edn::Edn;
 use crate::failures::Failures;
@@ -14,16 +12,17 @@ use crate::history::OpType;
 use crate::run::Run;
 use crate::run::journal::{Counts, Journal};
 use crate::run::problem::Problem;
+use crate::workload::{AnyWorkload, Setting};
 
 /// What the results depend on beside the run.
 #[derive(Clone, Debug)]
 pub struct Expectations {
     /// The workload.
-    pub workload: Workload,
+    pub workload: AnyWorkload,
+    /// What it ran in.
+    pub setting: Setting,
     /// How available the nodes must be.
     pub availability: Option<Availability>,
-    /// What else the checkers need.
-    pub check: CheckOptions,
     /// The seed, for the record.
     pub seed: u64,
     /// Whether reads of old values may have gone unseen, since requests waited in turn behind
@@ -36,22 +35,34 @@ const STALE_READS_MAY_HIDE: &str = "in turn, as under Maelstrom: requests of cli
     behind the latency between nodes, and stale reads can hide behind that; --delivery on-time \
     shows them";
 
-/// The results map: Maelstrom's keys in Maelstrom's order, then ours, then the verdict.
-pub fn results(run: &Run, expected: &Expectations) -> Edn {
-    let checked = checker::results(
-        expected.workload,
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// What the checkers say.
+    pub checked: Checked,
+    /// The verdict over all of it.
+    pub validity: Validity,
+    /// The map that is printed: Maelstrom's keys in Maelstrom's order, then ours, then the
+    /// verdict.
+    pub map: Edn,
+}
+
+/// Checks a run.
+pub fn results(run: &Run, expected: &Expectations) -> Results {
+    let checked = checker::check(
+        &expected.workload,
+        &expected.setting,
         &run.history,
         expected.availability,
-        &expected.check,
     );
-    let mut verdicts = vec![Validity::of(&checked)];
-    let take = |key: &str| checked.get(key).cloned().unwrap_or_default();
+    let mut verdicts = vec![checked.validity()];
+    let shown = |verdict: &checker::Verdict| verdict.to_edn(&run.history);
     let mut map = Edn::map([
-        ("exceptions", take("exceptions")),
-        ("stats", take("stats")),
-        ("availability", take("availability")),
+        ("exceptions", shown(&checked.exceptions)),
+        ("stats", shown(&checked.stats)),
+        ("availability", shown(&checked.availability)),
         ("net", net(&run.journal, invocations(run))),
-        ("workload", take("workload")),
+        ("workload", shown(&checked.workload)),
         ("lateness", lateness(&run.lateness)),
         ("seed", expected.seed.into()),
     ]);
@@ -62,8 +73,8 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
         map.insert("node-errors", errors);
     }
     let told = run.warnings.iter().map(|warning| warning.as_str().into());
-    let found = checked.get(WARNINGS).and_then(Edn::as_seq).unwrap_or(&[]);
-    let warnings: Vec<Edn> = told.chain(found.iter().cloned()).collect();
+    let found = checked.warnings().map(Edn::from);
+    let warnings: Vec<Edn> = told.chain(found).collect();
     if !warnings.is_empty() {
         map.insert(WARNINGS, Edn::Vector(warnings));
     }
@@ -74,12 +85,16 @@ pub fn results(run: &Run, expected: &Expectations) -> Edn {
             false => Validity::Unknown,
         });
     }
-    let valid = merge_validity(verdicts);
-    if expected.stale_reads_may_hide && valid == Validity::True {
+    let validity = merge_validity(verdicts);
+    if expected.stale_reads_may_hide && validity == Validity::True {
         map.insert("delivery", STALE_READS_MAY_HIDE.into());
     }
-    map.insert("valid?", valid.into());
-    map
+    map.insert("valid?", validity.into());
+    Results {
+        checked,
+        validity,
+        map,
+    }
 }
 
 /// How a run or a check ended, from best to worst, and with which exit code.
@@ -107,9 +122,9 @@ impl Ending {
     pub const EXIT_CODES: &str = "Exit codes: 0 valid, 1 invalid (an anomaly, or a node that \
         broke the protocol), 2 unknown, 255 wrong usage or a run that was cut short";
 
-    /// How it ended, by the problem that ended it early and the results.
-    pub fn of(problem: Option<&Problem>, results: &Edn) -> Ending {
-        match (problem, Validity::of(results)) {
+    /// How it ended, by the problem that ended it early and the verdict.
+    pub fn of(problem: Option<&Problem>, validity: Validity) -> Ending {
+        match (problem, validity) {
             (Some(problem), _) if !problem.is_violation() => Ending::Broken,
             (_, Validity::True) => Ending::Valid,
             (_, Validity::Unknown) => Ending::Unknown,
@@ -229,8 +244,7 @@ mod tests {
         ];
         let code = |kind: Option<&ProblemKind>, verdict: Validity| {
             let problem = kind.map(|kind| Problem::of("n1", kind.clone()));
-            let results = Edn::map([("valid?", verdict.into())]);
-            Ending::of(problem.as_ref(), &results).exit_code()
+            Ending::of(problem.as_ref(), verdict).exit_code()
         };
         let verdicts = [
             (Validity::True, 0),

@@ -1,5 +1,6 @@
 //! What a checker says of a history.
 
+use crate::checker::WARNINGS;
 use crate::edn::Edn;
 use crate::history::History as Record;
 
@@ -77,6 +78,7 @@ pub struct Verdict {
     /// How many of the figures are shown before the validity.
     before: usize,
     reasons: Vec<Reason>,
+    warnings: Vec<String>,
 }
 
 impl Verdict {
@@ -87,12 +89,38 @@ impl Verdict {
             figures: Vec::new(),
             before: 0,
             reasons: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
     /// The verdict of a checker that cannot make sense of a history, and why.
     pub fn unknown(error: impl Into<String>) -> Verdict {
         Verdict::new(Validity::Unknown).figure("error", error.into())
+    }
+
+    /// The verdict that a map of results holds.
+    pub(crate) fn of_map(map: Result<Edn, String>) -> Verdict {
+        let mut map = match map {
+            Ok(map) => map,
+            Err(error) => return Verdict::unknown(error),
+        };
+        let warnings = map.remove(WARNINGS).unwrap_or_default();
+        let warnings = warnings.as_seq().unwrap_or(&[]).iter();
+        let warnings = warnings.filter_map(|warning| warning.name().map(str::to_owned));
+        let entries = map.as_map().unwrap_or(&[]).iter();
+        let figures: Vec<(String, Edn)> = entries
+            .filter_map(|(key, value)| Some((key.name()?.to_owned(), value.clone())))
+            .collect();
+        let before = figures.iter().position(|(name, _)| name == "valid?");
+        Verdict {
+            warnings: warnings.collect(),
+            before: before.unwrap_or(0),
+            figures: figures
+                .into_iter()
+                .filter(|(name, _)| name != "valid?")
+                .collect(),
+            ..Verdict::new(Validity::of(&map))
+        }
     }
 
     /// Adds a figure, which results show after those there are. Names are in kebab-case.
@@ -126,6 +154,13 @@ impl Verdict {
         self
     }
 
+    /// Adds what is not right and decides nothing, in a sentence.
+    #[must_use]
+    pub fn warn(mut self, text: impl Into<String>) -> Verdict {
+        self.warnings.push(text.into());
+        self
+    }
+
     /// Whether the history is what it should be.
     pub fn validity(&self) -> Validity {
         self.validity
@@ -147,7 +182,12 @@ impl Verdict {
         &self.reasons
     }
 
-    /// The map that results print. Each [`entry`] in a figure is shown as the record has it.
+    /// What is not right and decides nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The map that results print, without the warnings, which all checkers share. Each [`entry`] in a figure is shown as the record has it.
     pub fn to_edn(&self, record: &Record) -> Edn {
         let mut figures = self.figures.iter();
         let shown = |(name, value): &(String, Edn)| (name.clone(), show(value, record));

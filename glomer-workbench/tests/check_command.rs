@@ -104,7 +104,7 @@ fn bad_usage_is_255_and_says_what_to_do() {
     for (args, message) in [
         (
             ["-w", "brodcast", &history].as_slice(),
-            "no workload is called `brodcast`, there are echo, unique-ids, broadcast",
+            "[possible values: echo, unique-ids, broadcast, g-set, g-counter, pn-counter, lin-kv",
         ),
         (
             &["-w", "kafka", "--availability", "1.5", &history],

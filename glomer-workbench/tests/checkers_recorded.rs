@@ -4,45 +4,47 @@
 //! errors they are abridged: reduced to the parts that a history determines, and every operation
 //! in them to its index.
 
-use glomer_workbench::checker::{CheckOptions, ConsistencyModel, Workload, results};
+use glomer_workbench::checker::{self, ConsistencyModel};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
+use glomer_workbench::workload::{Setting, Workloads};
 
 /// The parts that a history determines.
 const PARTS: [&str; 5] = ["exceptions", "stats", "availability", "workload", "valid?"];
 
-fn check(workload: Workload, history: &str, options: &CheckOptions) -> Edn {
-    results(
-        workload,
-        &History::from_edn(history).unwrap(),
-        None,
-        options,
-    )
+fn check(workload: &str, history: &str, setting: &Setting) -> Edn {
+    results(workload, &History::from_edn(history).unwrap(), setting)
+}
+
+fn results(workload: &str, history: &History, setting: &Setting) -> Edn {
+    let workloads = Workloads::default();
+    let workload = workloads.get(workload).unwrap();
+    checker::check(workload, setting, history, None).to_edn(history)
 }
 
 /// A history that went through JSON, where keywords are strings, gets the same results.
 #[test]
 fn the_notation_makes_no_difference() {
     macro_rules! both {
-        ($($name:ident $workload:ident;)*) => { $(
+        ($($name:ident $workload:literal;)*) => { $(
             let edn = include_str!(concat!("histories/", stringify!($name), "/history.edn"));
             let edn = History::from_edn(edn).unwrap();
             let json = History::from_jsonl(&edn.to_jsonl().unwrap()).unwrap();
             let check = |history| {
-                results(Workload::$workload, history, None, &CheckOptions::default()).to_json()
+                results($workload, history, &Setting::new(1)).to_json()
             };
             assert_eq!(check(&json), check(&edn), stringify!($name));
         )* };
     }
     both! {
-        append_stale TxnListAppend;
-        bcast_repair_part Broadcast;
-        gset_ok GSet;
-        ids_dup UniqueIds;
-        kafka_lost Kafka;
-        lin_stale LinKv;
-        pn_lossy PnCounter;
-        rw_dirty TxnRwRegister;
+        append_stale "txn-list-append";
+        bcast_repair_part "broadcast";
+        gset_ok "g-set";
+        ids_dup "unique-ids";
+        kafka_lost "kafka";
+        lin_stale "lin-kv";
+        pn_lossy "pn-counter";
+        rw_dirty "txn-rw-register";
     }
 }
 
@@ -77,13 +79,13 @@ fn sorted(items: &Edn) -> Vec<Edn> {
 
 /// Everything is the same: figures, orders, witnesses.
 macro_rules! same {
-    ($($name:ident $workload:ident;)*) => { $(
+    ($($name:ident $workload:literal;)*) => { $(
         #[test]
         fn $name() {
             let history = include_str!(concat!("histories/", stringify!($name), "/history.edn"));
             let recorded = include_str!(concat!("histories/", stringify!($name), "/results.edn"));
             let recorded = Edn::parse(recorded).unwrap();
-            let ours = check(Workload::$workload, history, &CheckOptions::default());
+            let ours = check($workload, history, &Setting::new(1));
             for part in PARTS {
                 let pretty = |map: &Edn| map.get(part).unwrap().pretty(Edn::RESULTS_WIDTH);
                 assert_eq!(pretty(&ours), pretty(&recorded), "{part}");
@@ -93,18 +95,18 @@ macro_rules! same {
 }
 
 same! {
-    append_ok TxnListAppend;
-    bcast_lossy Broadcast;
-    bcast_repair_part Broadcast;
-    broadcast_3b Broadcast;
-    gset_ok GSet;
-    gcounter_ok GCounter;
-    ids_dup UniqueIds;
-    kafka_ok Kafka;
-    lin_ok LinKv;
-    lin_stale LinKv;
-    pn_lossy PnCounter;
-    rw_ok TxnRwRegister;
+    append_ok "txn-list-append";
+    bcast_lossy "broadcast";
+    bcast_repair_part "broadcast";
+    broadcast_3b "broadcast";
+    gset_ok "g-set";
+    gcounter_ok "g-counter";
+    ids_dup "unique-ids";
+    kafka_ok "kafka";
+    lin_ok "lin-kv";
+    lin_stale "lin-kv";
+    pn_lossy "pn-counter";
+    rw_ok "txn-rw-register";
 }
 
 /// The recorded results and ours, both abridged, of which everything outside `:workload` was
@@ -120,10 +122,11 @@ fn workloads(recorded: &str, ours: &Edn) -> (Edn, Edn) {
     )
 }
 
-fn read_committed() -> CheckOptions {
+fn read_committed() -> Setting {
     let model: ConsistencyModel = "read-committed".parse().unwrap();
-    CheckOptions {
+    Setting {
         consistency_models: vec![model],
+        ..Setting::new(1)
     }
 }
 
@@ -147,7 +150,7 @@ fn same_anomalies(recorded: &Edn, ours: &Edn) {
 #[test]
 fn append_dirty() {
     let ours = check(
-        Workload::TxnListAppend,
+        "txn-list-append",
         include_str!("histories/append_dirty/history.edn"),
         &read_committed(),
     );
@@ -158,7 +161,7 @@ fn append_dirty() {
 #[test]
 fn rw_dirty() {
     let ours = check(
-        Workload::TxnRwRegister,
+        "txn-rw-register",
         include_str!("histories/rw_dirty/history.edn"),
         &read_committed(),
     );
@@ -175,9 +178,9 @@ fn rw_dirty() {
 #[test]
 fn append_stale() {
     let ours = check(
-        Workload::TxnListAppend,
+        "txn-list-append",
         include_str!("histories/append_stale/history.edn"),
-        &CheckOptions::default(),
+        &Setting::new(1),
     );
     let (recorded, ours) = workloads(include_str!("histories/append_stale/results.edn"), &ours);
     for part in ["valid?", "anomaly-types", "not", "also-not"] {
@@ -209,9 +212,9 @@ fn append_stale() {
 #[test]
 fn kafka_lost() {
     let ours = check(
-        Workload::Kafka,
+        "kafka",
         include_str!("histories/kafka_lost/history.edn"),
-        &CheckOptions::default(),
+        &Setting::new(1),
     );
     let (recorded, ours) = workloads(include_str!("histories/kafka_lost/results.edn"), &ours);
     assert_eq!(

@@ -296,7 +296,7 @@ fn bad_usage_is_explained_and_ends_with_255() {
         ("--bni node.sh", "'--bni'"),
         (
             "--bin node.sh -w brodcast",
-            "there are echo, unique-ids, broadcast",
+            "[possible values: echo, unique-ids, broadcast",
         ),
         ("--bin nothing", "--bin nothing: there is no /"),
         ("--bin .", "this is a directory"),

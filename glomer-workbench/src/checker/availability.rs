@@ -5,6 +5,8 @@ use std::str::FromStr;
 use crate::edn::Edn;
 use crate::history::{History, OpType};
 
+use super::Verdict;
+
 /// What fraction of the operations must succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Availability {
@@ -33,7 +35,7 @@ impl FromStr for Availability {
 
 /// The fraction of operations that succeeded, and whether that is enough. Without an
 /// expectation everything is.
-pub fn availability(history: &History, expected: Option<Availability>) -> Edn {
+pub fn availability(history: &History, expected: Option<Availability>) -> Verdict {
     let count = |kind| history.0.iter().filter(|op| op.kind == kind).count();
     let (oks, invocations) = (count(OpType::Ok), count(OpType::Invoke));
     // Maelstrom's arithmetic: single precision, and a bare 1 where nothing was asked for.
@@ -48,5 +50,5 @@ pub fn availability(history: &History, expected: Option<Availability>) -> Edn {
         Some(Availability::Total) => fraction == 1.0,
         Some(Availability::Fraction(least)) => least <= fraction,
     };
-    Edn::map([("valid?", valid.into()), ("ok-fraction", shown)])
+    Verdict::new(valid).figure("ok-fraction", shown)
 }

@@ -12,7 +12,7 @@ const MAX_RANGES: usize = 1_000_000;
 ///
 /// # Errors
 /// If an addition or a final read is not an integer, or there are too many acceptable sums.
-pub(super) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Edn, String> {
     let mut sum = 0_i128;
     let mut indeterminate = Vec::new();
     for (invocation, completion) in history.pairs() {

@@ -7,7 +7,7 @@ use crate::history::{History, OpType};
 /// that came back, with the string under `echo`. Maelstrom compares what knossos' `pairs` leaves:
 /// an indeterminate completion says nothing, and a failed one, which has no body, did not bring
 /// the string back.
-pub(super) fn check(history: &History) -> Edn {
+pub(crate) fn check(history: &History) -> Edn {
     let errors: Vec<Edn> = history
         .pairs()
         .into_iter()

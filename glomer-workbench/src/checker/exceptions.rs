@@ -2,10 +2,11 @@
 
 use crate::edn::Edn;
 use crate::history::{History, Op, OpType};
+use crate::verdict::{Verdict, entry};
 
 /// Groups indeterminate operations by the class of the `:exception` they carry, the most frequent
 /// first. They count against nothing: a crashed client says nothing about the nodes.
-pub fn exceptions(history: &History) -> Edn {
+pub fn exceptions(history: &History) -> Verdict {
     let mut classes: Vec<(Edn, Vec<&Op>)> = Vec::new();
     for op in history.0.iter().filter(|op| op.kind == OpType::Info) {
         let Some((_, exception)) = op.extra.iter().find(|(key, _)| key == "exception") else {
@@ -23,16 +24,16 @@ pub fn exceptions(history: &History) -> Edn {
         }
     }
     classes.sort_by_key(|(_, ops)| std::cmp::Reverse(ops.len()));
-    let mut map = Edn::map([("valid?", true.into())]);
-    if !classes.is_empty() {
-        let shown = classes.into_iter().map(|(class, ops)| {
-            Edn::map([
-                ("count", ops.len().into()),
-                ("class", class),
-                ("example", ops[0].to_tagged()),
-            ])
-        });
-        map.insert("exceptions", Edn::list(shown));
+    let verdict = Verdict::new(true);
+    if classes.is_empty() {
+        return verdict;
     }
-    map
+    let shown = classes.into_iter().map(|(class, ops)| {
+        Edn::map([
+            ("count", ops.len().into()),
+            ("class", class),
+            ("example", entry(ops[0].index)),
+        ])
+    });
+    verdict.figure("exceptions", Edn::list(shown))
 }

@@ -56,7 +56,7 @@ enum Outcome {
 ///
 /// # Errors
 /// If a read returned something other than a collection.
-pub(super) fn check(history: &History, add: &str) -> Result<Edn, String> {
+pub(crate) fn check(history: &History, add: &str) -> Result<Edn, String> {
     let mut elements = attempted(history, add);
     let mut duplicated = BTreeMap::new();
     let mut reads = observe(history, add, &mut elements, &mut duplicated)?;

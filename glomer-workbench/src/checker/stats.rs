@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::edn::Edn;
 use crate::history::{History, OpType};
 
-use super::{Validity, merge_validity};
+use super::{Validity, Verdict, merge_validity};
 
 #[derive(Default)]
 struct Counts {
@@ -24,14 +24,16 @@ impl Counts {
         }
     }
 
-    fn to_edn(&self) -> Edn {
-        Edn::map([
-            ("valid?", (self.ok > 0).into()),
-            ("count", (self.ok + self.fail + self.info).into()),
-            ("ok-count", self.ok.into()),
-            ("fail-count", self.fail.into()),
-            ("info-count", self.info.into()),
-        ])
+    fn verdict(&self, validity: Validity) -> Verdict {
+        Verdict::new(validity)
+            .figure("count", self.ok + self.fail + self.info)
+            .figure("ok-count", self.ok)
+            .figure("fail-count", self.fail)
+            .figure("info-count", self.info)
+    }
+
+    fn succeeded(&self) -> Validity {
+        (self.ok > 0).into()
     }
 }
 
@@ -39,7 +41,7 @@ impl Counts {
 const MAY_NEVER_SUCCEED: [&str; 2] = ["crash", "debug-topic-partitions"];
 
 /// Counts the clients' completions by kind. Valid if every function succeeded at least once.
-pub fn stats(history: &History) -> Edn {
+pub fn stats(history: &History) -> Verdict {
     let mut all = Counts::default();
     let mut by_f: BTreeMap<&str, Counts> = BTreeMap::new();
     for op in history.client_ops().filter(|op| op.kind != OpType::Invoke) {
@@ -49,13 +51,10 @@ pub fn stats(history: &History) -> Edn {
     let valid = merge_validity(
         by_f.iter()
             .filter(|(f, _)| !MAY_NEVER_SUCCEED.contains(f))
-            .map(|(_, counts)| Validity::from(counts.ok > 0)),
+            .map(|(_, counts)| counts.succeeded()),
     );
-    let mut map = all.to_edn();
-    map.insert("valid?", valid.into());
-    map.insert(
-        "by-f",
-        Edn::map(by_f.iter().map(|(f, counts)| (*f, counts.to_edn()))),
-    );
-    map
+    let by_f = by_f.iter();
+    let by_f =
+        Edn::map(by_f.map(|(f, counts)| (*f, counts.verdict(counts.succeeded()).to_edn(history))));
+    all.verdict(valid).figure("by-f", by_f)
 }

@@ -8,7 +8,7 @@ use crate::history::{History, OpType};
 /// How many duplicates the results show.
 const SHOWN: usize = 48;
 
-pub(super) fn check(history: &History) -> Edn {
+pub(crate) fn check(history: &History) -> Edn {
     let mut attempted = 0_usize;
     let mut acknowledged = 0_usize;
     let mut ids: BTreeMap<&Edn, usize> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! `glomer bench`: what the workbench itself costs, measured on this machine.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,6 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use super::program::Program;
-use crate::checker::{CheckOptions, Workload};
 use crate::results::{Ending, Expectations, results};
 use crate::run::plan::Plan;
 use crate::run::problem::Problem;
@@ -21,7 +20,7 @@ use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};
 use crate::store::RunDir;
-use crate::workload::Setting;
+use crate::workload::{AnyWorkload, Broadcast, Echo, Setting};
 
 /// The options of `glomer bench`.
 #[derive(Clone, Debug, clap::Args)]
@@ -49,32 +48,33 @@ pub struct Args {
 
 /// A run to measure.
 struct Load {
-    workload: Workload,
+    program: PathBuf,
+    workload: AnyWorkload,
     nodes: usize,
     rate: f64,
     latency: Duration,
 }
 
-const LOADS: [Load; 3] = [
-    Load {
-        workload: Workload::Broadcast,
-        nodes: 25,
-        rate: 100.0,
-        latency: Duration::from_millis(100),
-    },
-    Load {
-        workload: Workload::Echo,
-        nodes: 25,
+fn loads(broadcast: PathBuf, echo: &Path) -> [Load; 3] {
+    let echoes = |nodes| Load {
+        program: echo.to_owned(),
+        workload: AnyWorkload::new(Echo),
+        nodes,
         rate: 1_000.0,
         latency: Duration::ZERO,
-    },
-    Load {
-        workload: Workload::Echo,
-        nodes: 1_000,
-        rate: 1_000.0,
-        latency: Duration::ZERO,
-    },
-];
+    };
+    [
+        Load {
+            program: broadcast,
+            workload: AnyWorkload::new(Broadcast::default()),
+            nodes: 25,
+            rate: 100.0,
+            latency: Duration::from_millis(100),
+        },
+        echoes(25),
+        echoes(1_000),
+    ]
+}
 
 /// Runs the loads one after the other and prints a table of what they cost.
 ///
@@ -90,21 +90,17 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
          | --- | --- | --- | --- | --- | --- |"
     )?;
     let mut worst = Ending::Valid;
-    for load in &LOADS {
-        let program = match load.workload {
-            Workload::Broadcast => broadcast.clone(),
-            _ => echo.clone(),
-        };
-        let (ending, row) = measure(args, load, program)?;
+    for load in &loads(broadcast, &echo) {
+        let (ending, row) = measure(args, load)?;
         worst = worst.max(ending);
         writeln!(out, "{row}")?;
     }
     Ok(worst.exit_code())
 }
 
-fn measure(args: &Args, load: &Load, program: PathBuf) -> io::Result<(Ending, String)> {
+fn measure(args: &Args, load: &Load) -> io::Result<(Ending, String)> {
     let launch = Launch {
-        program,
+        program: load.program.clone(),
         args: Vec::new(),
     };
     let plan = load.plan(Duration::from_secs(args.time_limit));
@@ -133,7 +129,7 @@ fn cpu(who: UsageWho) -> io::Result<Duration> {
 
 impl Load {
     fn plan(&self, time_limit: Duration) -> Plan {
-        let plan = Plan::new(self.workload, self.nodes);
+        let plan = Plan::of(self.workload.clone(), self.nodes);
         Plan {
             setting: Setting {
                 latency: self.latency,
@@ -150,14 +146,14 @@ impl Load {
 
     fn row(&self, run: &Run, own: f64, nodes: f64) -> (Ending, String) {
         let expected = Expectations {
-            workload: self.workload,
+            workload: self.workload.clone(),
+            setting: Setting::new(self.nodes),
             availability: None,
-            check: CheckOptions::default(),
             seed: 1,
             stale_reads_may_hide: false,
         };
         let problem = run.problem.as_ref();
-        let ending = Ending::of(problem, &results(run, &expected));
+        let ending = Ending::of(problem, results(run, &expected).validity);
         let verdict =
             problem.map_or_else(|| format!("{ending:?}").to_lowercase(), Problem::headline);
         let late = |quantile| run.lateness.value_at_quantile(quantile) as f64 / 1_000.0;

@@ -4,11 +4,12 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload, results};
+use crate::checker::{Availability, ConsistencyModel, check};
 use crate::cli::print;
 use crate::edn::Edn;
 use crate::history::History;
 use crate::results::Ending;
+use crate::workload::{Setting, Workloads};
 
 /// The options of `glomer check`. Those that `glomer test` has too mean the same.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,7 +17,7 @@ use crate::results::Ending;
 pub struct Args {
     /// What the clients asked of the nodes
     #[arg(short, long, value_name = "NAME")]
-    pub workload: Workload,
+    pub workload: String,
 
     /// The fraction of operations that must succeed: a number from 0 to 1, or total
     #[arg(long, value_name = "EXPECTED")]
@@ -45,19 +46,22 @@ pub struct Args {
 ///
 /// # Errors
 /// If the history cannot be read, or the results cannot be written.
-pub fn run(args: &Args) -> io::Result<ExitCode> {
+pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     let history = read(&args.history)?;
-    let options = CheckOptions {
+    let setting = Setting {
         consistency_models: args.consistency_models.clone(),
+        ..Setting::new(1)
     };
-    let results = results(args.workload, &history, args.availability, &options);
+    let workload = workloads.get(&args.workload).map_err(io::Error::other)?;
+    let checked = check(workload, &setting, &history, args.availability);
+    let results = checked.to_edn(&history);
     let text = if args.json {
         serde_json::to_string_pretty(&results)?
     } else {
         results.pretty(Edn::RESULTS_WIDTH)
     };
     print(&text)?;
-    Ok(Ending::of(None, &results).exit_code())
+    Ok(Ending::of(None, checked.validity()).exit_code())
 }
 
 fn read(path: &Path) -> io::Result<History> {

@@ -10,11 +10,11 @@ use clap::ValueEnum;
 use glomer_runtime::sim::{self, Latency};
 
 use super::program::Program;
-use crate::checker::{Availability, CheckOptions, ConsistencyModel, Workload};
+use crate::checker::{Availability, ConsistencyModel};
 use crate::results::{Ending, Expectations};
 use crate::run::nemesis::{self, Fault, Faults};
 use crate::run::plan::Plan;
-use crate::workload::{Setting, Topology};
+use crate::workload::{Setting, Topology, Workloads};
 
 /// More processes than a machine has.
 const MOST_NODES: usize = 100_000;
@@ -35,8 +35,8 @@ const USAGE: &str = "\
 #[command(override_usage = USAGE, after_help = Ending::EXIT_CODES)]
 pub struct Options {
     /// What clients ask of the nodes
-    #[arg(short, long, value_name = "NAME", default_value = "lin-kv", value_parser = Workload::from_str)]
-    pub workload: Workload,
+    #[arg(short, long, value_name = "NAME", default_value = "lin-kv")]
+    pub workload: String,
 
     /// What the nodes run.
     #[command(flatten)]
@@ -280,11 +280,11 @@ impl Options {
         }
     }
 
-    /// Makes the plan of a run.
+    /// What the workload runs in.
     ///
     /// # Errors
-    /// If options do not fit together.
-    pub fn plan(&self, seed: u64) -> Result<Plan, String> {
+    /// If there are too many clients.
+    fn setting(&self) -> Result<Setting, String> {
         let nodes = self.nodes();
         let concurrency = match self.concurrency {
             Concurrency::Total(count) => count,
@@ -296,25 +296,34 @@ impl Options {
                 self.concurrency
             ));
         }
-        let group = 2 * nodes.len();
-        if self.workload == Workload::LinKv && concurrency % group != 0 {
-            return Err(format!(
-                "lin-kv has groups of 2n = {group} clients, each at work on one key, and \
-                 {concurrency} clients make no whole number of groups; use --concurrency 2n, 4n, …"
-            ));
-        }
-        let mean = Duration::from_millis(self.latency.into());
+        Ok(Setting {
+            nodes,
+            concurrency,
+            latency: self.mean_latency(),
+            topology: self.topology,
+            key_count: self.key_count,
+            max_txn_length: self.max_txn_length,
+            max_writes_per_key: self.max_writes_per_key,
+            consistency_models: self.consistency_models.clone(),
+        })
+    }
+
+    fn mean_latency(&self) -> Duration {
+        Duration::from_millis(self.latency.into())
+    }
+
+    /// Makes the plan of a run.
+    ///
+    /// # Errors
+    /// If options do not fit together.
+    pub fn plan(&self, workloads: &Workloads, seed: u64) -> Result<Plan, String> {
+        let setting = self.setting()?;
+        let workload = workloads.get(&self.workload)?.clone();
+        workload.can_run(&setting)?;
+        let mean = self.mean_latency();
         Ok(Plan {
-            workload: self.workload,
-            setting: Setting {
-                nodes,
-                concurrency,
-                latency: mean,
-                topology: self.topology,
-                key_count: self.key_count,
-                max_txn_length: self.max_txn_length,
-                max_writes_per_key: self.max_writes_per_key,
-            },
+            workload,
+            setting,
             seed,
             interval: (self.rate > 0.0).then(|| seconds(1.0 / self.rate)),
             time_limit: seconds(self.time_limit as f64),
@@ -338,28 +347,20 @@ impl Options {
     }
 
     /// What the results depend on beside the run.
-    pub fn expectations(&self, seed: u64) -> Expectations {
+    pub fn expectations(&self, plan: &Plan) -> Expectations {
         Expectations {
-            workload: self.workload,
+            workload: plan.workload.clone(),
+            setting: plan.setting.clone(),
             availability: self.availability,
-            check: CheckOptions {
-                consistency_models: self.consistency_models.clone(),
-            },
-            seed,
+            seed: plan.seed,
             stale_reads_may_hide: self.latency > 0
                 && self.delivery == Delivery::InTurn
-                && matches!(
-                    self.workload,
-                    Workload::LinKv
-                        | Workload::Kafka
-                        | Workload::TxnListAppend
-                        | Workload::TxnRwRegister
-                ),
+                && plan.workload.stale_reads_matter(),
         }
     }
 
     /// The options that make a run what it is, as names and values.
-    pub fn described(&self) -> Vec<(String, String)> {
+    pub fn described(&self, expected: &Expectations) -> Vec<(String, String)> {
         let plain = |value: &dyn fmt::Debug| format!("{value:?}").to_lowercase();
         let mut options = vec![("workload", self.workload.to_string())];
         let program = self.program.to_args();
@@ -391,18 +392,7 @@ impl Options {
         for (name, p) in [("p-loss", self.p_loss), ("p-duplicate", self.p_duplicate)] {
             options.extend(p.map(|p| (name, p.to_string())));
         }
-        match self.workload {
-            Workload::Broadcast => options.push(("topology", plain(&self.topology))),
-            Workload::TxnListAppend | Workload::TxnRwRegister => {
-                let models = self
-                    .consistency_models
-                    .iter()
-                    .map(|model| model.to_string());
-                let models: Vec<String> = models.collect();
-                options.push(("consistency-models", models.join(", ")));
-            }
-            _ => {}
-        }
+        options.extend(expected.workload.depends_on(&expected.setting));
         let named = options.into_iter();
         named
             .map(|(name, value)| (name.to_owned(), value))

@@ -15,19 +15,20 @@ use crate::cli::{FAILURE, print, tell};
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::report;
-use crate::results::{self, Ending};
+use crate::results::{self, Ending, Expectations, Results};
 use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::{self, Run};
 use crate::store::RunDir;
+use crate::workload::Workloads;
 
 /// Runs the command.
 ///
 /// # Errors
 /// If options do not fit together, the program is not there, or results cannot be kept.
-pub fn run(options: &Options) -> io::Result<ExitCode> {
-    let plan = |seed| options.plan(seed).map_err(io::Error::other);
+pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
+    let plan = |seed| options.plan(workloads, seed).map_err(io::Error::other);
     run::fits(&plan(0)?)?;
     let launch = Launch {
         program: options.program.find()?,
@@ -114,13 +115,14 @@ fn one_run(
 ) -> io::Result<Ending> {
     let seed = plan.seed;
     let mut progress = Progress::new(options.quiet);
-    let dir = RunDir::create(&options.store, options.workload.name(), &Zoned::now())?;
+    let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
     progress.say(&format!(
         "{} with seed {seed}, in {}",
         options.workload,
         dir.path().display()
     ));
     let planned = plan.clone();
+    let expected = options.expectations(&plan);
     let run = run::run(
         plan,
         launch,
@@ -130,13 +132,13 @@ fn one_run(
         &mut progress,
     )?;
     progress.then("checking the history");
-    let results = results::results(&run, &options.expectations(seed));
-    let ending = Ending::of(run.problem.as_ref(), &results);
+    let results = results::results(&run, &expected);
+    let ending = Ending::of(run.problem.as_ref(), results.validity);
     // First of all the verdict: there may be no room to keep anything.
     progress.clear();
-    show(options, number, &run, &results, ending, &progress)?;
+    show(options, number, &run, &results.map, ending, &progress)?;
     progress.then("drawing the report");
-    let kept = keep(options, &dir, &planned, &run, &results, ending);
+    let kept = keep(options, &dir, &planned, &expected, &run, &results, ending);
     progress.clear();
     kept?;
     if options.json {
@@ -147,7 +149,7 @@ fn one_run(
         "{} shows all of it; --seed {seed} repeats it",
         page.display()
     ));
-    if let Some(delivery) = results.get("delivery").and_then(Edn::name) {
+    if let Some(delivery) = results.map.get("delivery").and_then(Edn::name) {
         progress.insist(&format!("Delivery was {delivery}."));
     }
     Ok(ending)
@@ -190,14 +192,15 @@ fn keep(
     options: &Options,
     dir: &RunDir,
     plan: &Plan,
+    expected: &Expectations,
     run: &Run,
-    results: &Edn,
+    results: &Results,
     ending: Ending,
 ) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(results).map_err(io::Error::other)?;
+    let json = serde_json::to_string_pretty(&results.map).map_err(io::Error::other)?;
     let jsonl = run.history.to_jsonl().map_err(io::Error::other)?;
     let files = [
-        ("results.edn", results.pretty(Edn::RESULTS_WIDTH)),
+        ("results.edn", results.map.pretty(Edn::RESULTS_WIDTH)),
         ("results.json", json),
         ("history.edn", run.history.to_edn()),
         ("history.jsonl", jsonl),
@@ -210,17 +213,17 @@ fn keep(
     report::write(
         dir.path(),
         &report::Input {
-            workload: options.workload.name(),
-            options: &options.described(),
-            seed: plan.seed,
-            replay: &replay(plan.seed),
+            workload: expected.workload.name(),
+            options: &options.described(expected),
+            seed: expected.seed,
+            replay: &replay(expected.seed),
             problem: problem.as_deref(),
             history: &run.history,
             nemesis: &plan.faults,
             journal: &run.journal,
-            results,
+            results: &results.map,
             ending,
-            logs: &plan.setting.nodes.iter().map(log).collect::<Vec<_>>(),
+            logs: &expected.setting.nodes.iter().map(log).collect::<Vec<_>>(),
             files: &files.map(|(name, _)| name.to_owned()),
         },
     )

@@ -109,12 +109,29 @@ impl<Op, Output> Operation<Op, Output> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<Op, Output> {
     operations: Vec<Operation<Op, Output>>,
+    record: super::History,
 }
 
 impl<Op, Output> History<Op, Output> {
     /// The operations, in the order they began.
     pub fn operations(&self) -> &[Operation<Op, Output>] {
         &self.operations
+    }
+
+    /// The operations of a record.
+    pub(crate) fn of_record(
+        record: &super::History,
+        operations: Vec<Operation<Op, Output>>,
+    ) -> Self {
+        Self {
+            operations,
+            record: record.clone(),
+        }
+    }
+
+    /// What the operations were read from.
+    pub(crate) fn record(&self) -> &super::History {
+        &self.record
     }
 
     /// The operations, in the order they began.
@@ -150,6 +167,9 @@ impl<Op, Output> FromIterator<Operation<Op, Output>> for History<Op, Output> {
             moment.index = index;
         }
         operations.sort_by_key(|operation| operation.invoked);
-        Self { operations }
+        Self {
+            operations,
+            record: super::History::default(),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The clients' side of the network: names, message numbers, who waits for what.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::time::Duration;
 
 use glomer_runtime::Error;
 use glomer_runtime::sim::{Address, Network, Role};
-use serde_json::Value;
+use glomer_runtime::{Error, client};
+use serde_json::{Value, json};
 
 use crate::edn::Edn;
 use crate::history::OpType;
@@ -25,16 +27,22 @@ pub enum Owner {
 struct Client {
     owner: Owner,
     last_id: u64,
-    /// The request under way, and until when it may take.
-    waiting: Option<(u64, Duration)>,
+    /// The requests under way by their `msg_id`.
+    waiting: BTreeMap<u64, Wait>,
 }
 
-/// All clients on the network. Each waits for at most one answer.
+struct Wait {
+    /// What the owner calls the request.
+    number: u64,
+    deadline: Duration,
+}
+
+/// All clients on the network.
 #[derive(Default)]
 pub struct Clients {
     opened: u64,
     open: HashMap<Address, Client>,
-    deadlines: BTreeSet<(Duration, Address)>,
+    deadlines: BTreeSet<(Duration, Address, u64)>,
 }
 
 impl Clients {
@@ -45,7 +53,7 @@ impl Clients {
         let client = Client {
             owner,
             last_id: 0,
-            waiting: None,
+            waiting: BTreeMap::new(),
         };
         self.open.insert(address, client);
         address
@@ -54,68 +62,66 @@ impl Clients {
     /// Takes a client off the network; whatever is still sent to it is dropped.
     pub fn close<T>(&mut self, network: &mut Network<T>, address: Address) {
         network.take_down(address);
-        if let Some(client) = self.open.remove(&address)
-            && let Some((_, deadline)) = client.waiting
-        {
-            self.deadlines.remove(&(deadline, address));
+        self.forget(address);
+        self.open.remove(&address);
+    }
+
+    /// Lets a client wait for nothing any more.
+    pub fn forget(&mut self, address: Address) {
+        if let Some(client) = self.open.get_mut(&address) {
+            for (id, wait) in std::mem::take(&mut client.waiting) {
+                self.deadlines.remove(&(wait.deadline, address, id));
+            }
         }
     }
 
-    /// Numbers a request and waits for its answer until the deadline.
+    /// Gives a request its `msg_id` and waits for its answer until the deadline. The owner
+    /// calls it by this number.
     ///
     /// # Panics
-    /// When the client is closed or waits already.
-    pub fn request(&mut self, address: Address, body: &mut Value, deadline: Duration) {
+    /// When the client is closed.
+    pub fn request(&mut self, address: Address, number: u64, body: &mut Value, deadline: Duration) {
         let client = self
             .open
             .get_mut(&address)
             .expect("a request needs an open client");
-        assert!(
-            client.waiting.is_none(),
-            "a client waits for one answer at a time"
-        );
         client.last_id += 1;
-        body["msg_id"] = client.last_id.into();
-        client.waiting = Some((client.last_id, deadline));
-        self.deadlines.insert((deadline, address));
+        let id = client.last_id;
+        body["msg_id"] = id.into();
+        client.waiting.insert(id, Wait { number, deadline });
+        self.deadlines.insert((deadline, address, id));
     }
 
     /// What a client is for, if it waits for an answer.
     pub fn waiting(&self, address: Address) -> Option<Owner> {
         let client = self.open.get(&address)?;
-        client.waiting.map(|_| client.owner)
+        (!client.waiting.is_empty()).then_some(client.owner)
     }
 
-    /// Whether this message ends a client's wait, which is over then.
-    pub fn answered(&mut self, address: Address, body: &Edn) -> bool {
-        let Some(client) = self.open.get_mut(&address) else {
-            return false;
-        };
-        let Some((_, deadline)) = client
-            .waiting
-            .take_if(|(id, _)| body.get("in_reply_to") == Some(&Edn::from(*id)))
-        else {
-            return false;
-        };
-        self.deadlines.remove(&(deadline, address));
-        true
+    /// The request whose wait this message ends; `None` when nobody waits for it.
+    pub fn answered(&mut self, address: Address, body: &Edn) -> Option<u64> {
+        let client = self.open.get_mut(&address)?;
+        let id = body.get("in_reply_to")?.as_int()?.try_into().ok()?;
+        let Wait { number, deadline } = client.waiting.remove(&id)?;
+        self.deadlines.remove(&(deadline, address, id));
+        Some(number)
     }
 
     /// The next wait that is over by now.
     pub fn expired(&mut self, now: Duration) -> Option<(Address, Owner)> {
-        let (deadline, address) = *self.deadlines.first()?;
+        let (deadline, address, id) = *self.deadlines.first()?;
         if deadline > now {
             return None;
         }
         self.deadlines.pop_first();
         let client = self.open.get_mut(&address)?;
-        client.waiting = None;
+        client.waiting.remove(&id);
         Some((address, client.owner))
     }
 
     /// When the next wait is over.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first().map(|(deadline, ..)| *deadline)
     }
 }
 
@@ -145,8 +151,8 @@ impl Failure {
     }
 
     /// How it ends an operation, as Maelstrom's clients decide it: the completion's type
-    /// and its `:error`.
-    pub fn outcome(&self, f: &str, errors: Errors) -> (OpType, Edn) {
+    /// and its `:error`. So many requests of the operation may have taken effect before.
+    pub fn outcome(&self, errors: Errors, before: u64) -> (OpType, Edn) {
         let (definite, error) = match self {
             Failure::Timeout => (false, Edn::kw("net-timeout")),
             Failure::Error { code, text } => {
@@ -155,12 +161,25 @@ impl Failure {
             }
             Failure::Malformed(_) => return (OpType::Info, self.indeterminate()),
         };
-        match errors {
-            Errors::Untold => (OpType::Info, self.indeterminate()),
-            Errors::Told { idempotent } => match definite || idempotent.contains(&f) {
-                true => (OpType::Fail, error),
-                false => (OpType::Info, error),
-            },
+        let fails = match errors {
+            Errors::Unknown => return (OpType::Info, self.indeterminate()),
+            Errors::Definite => definite && before == 0,
+            Errors::LastDefinite => definite,
+            Errors::Harmless => true,
+        };
+        let kind = if fails { OpType::Fail } else { OpType::Info };
+        (kind, error)
+    }
+
+    /// The error that it is to whoever asked.
+    pub(crate) fn to_error(&self) -> Error {
+        match self {
+            Failure::Timeout => Error::timeout("there was no answer in time"),
+            Failure::Malformed(reason) => Error::crash(reason.clone()),
+            Failure::Error { code, text } => {
+                let text = text.clone().unwrap_or_default();
+                client::error(&json!({"code": code, "text": text}).to_string())
+            }
         }
     }
 
@@ -174,6 +193,21 @@ impl Failure {
             }
         };
         format!("indeterminate: {reason}").into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Error {
+            code: error.code().into(),
+            text: Some(error.text().to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_error().fmt(f)
     }
 }
 
@@ -194,10 +228,6 @@ mod tests {
     use glomer_runtime::sim::Latency;
     use serde_json::json;
 
-    const TOLD: Errors = Errors::Told {
-        idempotent: &["read"],
-    };
-
     fn body(value: Value) -> Edn {
         value.into()
     }
@@ -209,13 +239,14 @@ mod tests {
         let address = clients.open(&mut network, Owner::Thread(3));
         let second = Duration::from_secs(1);
         let mut request = json!({"type": "read"});
-        clients.request(address, &mut request, second);
+        clients.request(address, 7, &mut request, second);
         assert_eq!(request["msg_id"], 1);
         assert_eq!(clients.expired(second / 2), None);
         assert_eq!(clients.expired(second), Some((address, Owner::Thread(3))));
 
-        clients.request(address, &mut request, 2 * second);
-        assert_eq!(request["msg_id"], 2);
+        clients.request(address, 8, &mut request, 2 * second);
+        clients.request(address, 9, &mut request, 2 * second);
+        assert_eq!(request["msg_id"], 3);
         assert_eq!(clients.waiting(address), Some(Owner::Thread(3)));
         for other in [
             json!({"in_reply_to": 1}),
@@ -224,11 +255,13 @@ mod tests {
             json!({"in_reply_to": null}),
             json!({}),
         ] {
-            assert!(!clients.answered(address, &body(other)));
+            assert_eq!(clients.answered(address, &body(other)), None);
         }
-        let answer = body(json!({"in_reply_to": 2}));
-        assert!(clients.answered(address, &answer));
-        assert!(!clients.answered(address, &answer));
+        for (id, number) in [(2, 8), (3, 9)] {
+            let answer = body(json!({"in_reply_to": id}));
+            assert_eq!(clients.answered(address, &answer), Some(number));
+            assert_eq!(clients.answered(address, &answer), None);
+        }
         assert_eq!(clients.waiting(address), None);
         assert_eq!(clients.next_deadline(), None);
     }
@@ -238,10 +271,13 @@ mod tests {
         let mut network = Network::<()>::new(Latency::default(), Rng::seeded(1));
         let mut clients = Clients::default();
         let address = clients.open(&mut network, Owner::Init(0));
-        clients.request(address, &mut json!({}), Duration::ZERO);
+        clients.request(address, 1, &mut json!({}), Duration::ZERO);
         clients.close(&mut network, address);
         assert_eq!(clients.expired(Duration::MAX), None);
-        assert!(!clients.answered(address, &body(json!({"in_reply_to": 1}))));
+        assert_eq!(
+            clients.answered(address, &body(json!({"in_reply_to": 1}))),
+            None
+        );
         let next = clients.open(&mut network, Owner::Init(0));
         assert_eq!(network.name(next), "c1");
     }
@@ -252,32 +288,35 @@ mod tests {
             code,
             text: Some("no".to_owned()),
         };
-        let outcome = |failure: Failure, f| {
-            let (kind, error) = failure.outcome(f, TOLD);
+        let outcome = |failure: Failure, errors, before| {
+            let (kind, error) = failure.outcome(errors, before);
             (kind, error.to_string())
         };
+        let (definite, harmless) = (Errors::Definite, Errors::Harmless);
         assert_eq!(
-            outcome(Failure::Timeout, "write"),
+            outcome(Failure::Timeout, definite, 0),
             (OpType::Info, ":net-timeout".into())
         );
-        assert_eq!(outcome(Failure::Timeout, "read").0, OpType::Fail);
+        assert_eq!(outcome(Failure::Timeout, harmless, 0).0, OpType::Fail);
         let missing = (OpType::Fail, r#"[:key-does-not-exist "no"]"#.to_owned());
-        assert_eq!(outcome(error(20), "cas"), missing);
-        assert_eq!(outcome(error(13), "cas").0, OpType::Info);
-        assert_eq!(outcome(error(13), "read").0, OpType::Fail);
+        assert_eq!(outcome(error(20), definite, 0), missing);
+        assert_eq!(outcome(error(20), definite, 1).0, OpType::Info);
+        assert_eq!(outcome(error(20), Errors::LastDefinite, 1), missing);
+        assert_eq!(outcome(error(13), Errors::LastDefinite, 0).0, OpType::Info);
+        assert_eq!(outcome(error(13), harmless, 1).0, OpType::Fail);
         assert_eq!(
-            outcome(error(1001), "cas"),
+            outcome(error(1001), definite, 0),
             (OpType::Info, r#"[:unknown "no"]"#.into())
         );
         assert_eq!(
-            outcome(Failure::Malformed("x".into()), "read").0,
+            outcome(Failure::Malformed("x".into()), harmless, 0).0,
             OpType::Info
         );
         for code in [1, 10, 11, 12, 14, 20, 21, 22, 30] {
-            assert_eq!(outcome(error(code), "write").0, OpType::Fail, "{code}");
+            assert_eq!(outcome(error(code), definite, 0).0, OpType::Fail, "{code}");
         }
         for failure in [Failure::Timeout, error(20)] {
-            let (kind, error) = failure.outcome("read", Errors::Untold);
+            let (kind, error) = failure.outcome(Errors::Unknown, 0);
             assert_eq!(kind, OpType::Info);
             assert!(error.to_string().contains("indeterminate: "), "{error}");
         }

@@ -5,14 +5,13 @@ use std::time::Duration;
 use glomer_runtime::sim::{Delivery, Latency};
 
 use super::nemesis::Faults;
-use crate::checker::Workload;
-use crate::workload::{Setting, Topology};
+use crate::workload::{AnyWorkload, Setting, Workload};
 
 /// What a run consists of.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The workload.
-    pub workload: Workload,
+    pub workload: AnyWorkload,
     /// Nodes, threads and sizes.
     pub setting: Setting,
     /// Where all randomness comes from.
@@ -45,18 +44,15 @@ pub struct Plan {
 impl Plan {
     /// What Maelstrom does unless told otherwise, with a client for each node: 5 operations
     /// a second for a minute, links that take no time, no faults. The seed is 0.
-    pub fn new(workload: Workload, nodes: usize) -> Plan {
+    pub fn new(workload: impl Workload, nodes: usize) -> Plan {
+        Plan::of(AnyWorkload::new(workload), nodes)
+    }
+
+    /// [`new`](Plan::new) for any workload.
+    pub fn of(workload: AnyWorkload, nodes: usize) -> Plan {
         Plan {
             workload,
-            setting: Setting {
-                nodes: (0..nodes).map(|number| format!("n{number}")).collect(),
-                concurrency: nodes,
-                latency: Duration::ZERO,
-                topology: Topology::Grid,
-                key_count: None,
-                max_txn_length: 4,
-                max_writes_per_key: 16,
-            },
+            setting: Setting::new(nodes),
             seed: 0,
             interval: Some(Duration::from_millis(200)),
             time_limit: Duration::from_secs(60),

@@ -87,6 +87,11 @@ pub enum ProblemKind {
         /// How many bytes they have.
         bytes: usize,
     },
+    /// The workload does not keep to the rules.
+    Workload {
+        /// Which one it breaks.
+        error: String,
+    },
     /// Someone pressed Ctrl-C.
     Interrupted,
 }
@@ -131,9 +136,18 @@ impl Problem {
 
     /// The interruption.
     pub fn interrupted() -> Problem {
+        Problem::without_node(ProblemKind::Interrupted)
+    }
+
+    /// A problem with the workload.
+    pub fn of_workload(error: String) -> Problem {
+        Problem::without_node(ProblemKind::Workload { error })
+    }
+
+    fn without_node(kind: ProblemKind) -> Problem {
         Problem {
             node: None,
-            kind: ProblemKind::Interrupted,
+            kind,
             stderr: Vec::new(),
             log: None,
         }
@@ -154,6 +168,7 @@ impl Problem {
             | ProblemKind::SetupFailed { .. }
             | ProblemKind::NotReading { .. }
             | ProblemKind::Flood { .. }
+            | ProblemKind::Workload { .. }
             | ProblemKind::Interrupted => false,
         }
     }
@@ -227,6 +242,7 @@ impl Problem {
                     "{node} wrote one message too many: {bytes} bytes of messages are under way"
                 )
             }
+            ProblemKind::Workload { error } => error.clone(),
             ProblemKind::Interrupted => "the run was interrupted".to_owned(),
         }
     }
@@ -278,6 +294,7 @@ impl ProblemKind {
             ProblemKind::SetupFailed { .. } => "setup-failed",
             ProblemKind::NotReading { .. } => "node-not-reading",
             ProblemKind::Flood { .. } => "message-flood",
+            ProblemKind::Workload { .. } => "workload",
             ProblemKind::Interrupted => "interrupted",
         }
     }

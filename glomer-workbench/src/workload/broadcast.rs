@@ -1,14 +1,16 @@
 //! `broadcast`: values spread to every node.
 
+use glomer_runtime::Error;
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall, take};
-use super::reply::{Reply, Shape};
 use super::topology::Neighbours;
 use super::{
-    Errors, FinalStep, FinalTurn, Invocation, Setting, Traffic, Turn, either, one_final_read,
+    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Setting, Shape, Turn,
+    Workload, notation, take,
 };
+use crate::checker;
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const TOPOLOGY_OK: Reply = Reply {
     kind: "topology_ok",
@@ -24,70 +26,98 @@ const READ_OK: Reply = Reply {
 };
 
 /// Broadcasts 0, 1, 2, … and reads, half and half.
-pub(super) struct Broadcast {
+#[derive(Clone, Debug, Default)]
+pub struct Broadcast {
     neighbours: Neighbours,
     next: u64,
 }
 
-impl Broadcast {
-    pub(super) fn new(setting: &Setting) -> Broadcast {
-        Broadcast {
-            neighbours: setting.topology.neighbours(&setting.nodes),
-            next: 0,
+/// What a client can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Spread this value.
+    Broadcast(Edn),
+    /// Tell all values.
+    Read,
+}
+
+impl NotedOp for Op {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(match self {
+            Op::Broadcast(value) => Notation::new("broadcast", value.clone()),
+            Op::Read => Notation::new("read", Edn::Nil),
+        })
+    }
+
+    fn read(notation: &Notation) -> Result<Op, String> {
+        match notation.f.as_str() {
+            "broadcast" => Ok(Op::Broadcast(notation.value.clone())),
+            "read" => Ok(Op::Read),
+            other => Err(notation::unknown(other, &["broadcast", "read"])),
         }
     }
 }
 
-impl Traffic for Broadcast {
-    fn setup(&self) -> Option<Call> {
-        Some(Call {
-            body: json!({"type": "topology", "topology": self.neighbours}),
-            reply: &TOPOLOGY_OK,
-        })
+impl Workload for Broadcast {
+    const NAME: &'static str = "broadcast";
+    const ABOUT: &'static str = "Values spread to every node; none is lost";
+    type Op = Op;
+    /// The value, or all values.
+    type Output = Edn;
+    type Session = ();
+
+    fn begin(&mut self, setting: &Setting) {
+        self.neighbours = setting.topology.neighbours(&setting.nodes);
     }
 
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let thread = turn.threads.next_free()?;
-        let next = &mut self.next;
-        let broadcast = || {
-            let value = *next;
-            *next += 1;
-            Invocation::new("broadcast", value.into())
-        };
-        let read = || Invocation::new("read", Edn::Nil);
-        Some((thread, either(turn.rng, broadcast, read)))
+    async fn set_up(&self, client: &Client) -> Result<(), Error> {
+        let body = json!({"type": "topology", "topology": self.neighbours});
+        client.ask(body, &TOPOLOGY_OK).await.map(drop)
+    }
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        if !turn.rng.chance(0.5) {
+            return Some(Op::Read);
+        }
+        let value = self.next;
+        self.next += 1;
+        Some(Op::Broadcast(value.into()))
+    }
+
+    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
+        match op {
+            Op::Broadcast(value) => {
+                let body = json!({"type": "broadcast", "message": value.to_json()});
+                client.ask(body, &BROADCAST_OK).await?;
+                Ok(value.clone())
+            }
+            Op::Read => {
+                let mut answer = client.ask(json!({"type": "read"}), &READ_OK).await?;
+                Ok(take(&mut answer, "messages"))
+            }
+        }
     }
 
     fn has_final_phase(&self) -> bool {
         true
     }
 
-    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep {
-        one_final_read(&turn, Invocation::final_read())
+    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
+        FinalStep::once(&turn, Op::Read)
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: |op| match op.f {
-                "broadcast" => Call {
-                    body: json!({"type": "broadcast", "message": op.value.to_json()}),
-                    reply: &BROADCAST_OK,
-                },
-                _ => Call {
-                    body: json!({"type": "read"}),
-                    reply: &READ_OK,
-                },
-            },
-            value: |op, mut body| match op.f {
-                "broadcast" => op.value.clone(),
-                _ => take(&mut body, "messages"),
-            },
-        })
-    }
-
-    fn errors(&self) -> Errors {
-        Errors::Told {
-            idempotent: &["read"],
+    fn errors(op: &Op) -> Errors {
+        match op {
+            Op::Broadcast(_) => Errors::Definite,
+            Op::Read => Errors::Harmless,
         }
+    }
+
+    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+        Verdict::of_map(checker::set_full::check(history.record(), "broadcast"))
+    }
+
+    fn depends_on(setting: &Setting) -> Vec<(&'static str, String)> {
+        vec![("topology", format!("{:?}", setting.topology).to_lowercase())]
     }
 }

@@ -1,11 +1,12 @@
 //! `echo`: nodes send back what they are sent.
 
+use glomer_runtime::Error;
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall};
-use super::reply::{Reply, Shape};
-use super::{Errors, Invocation, Traffic, Turn};
+use super::{Client, History, Notation, NotedOp, Reply, Shape, Turn, Workload};
+use crate::checker;
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const ECHO_OK: Reply = Reply {
     kind: "echo_ok",
@@ -13,31 +14,45 @@ const ECHO_OK: Reply = Reply {
 };
 
 /// Sends `Please echo N`, with N below 128.
-pub(super) struct Echo;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
 
-impl Traffic for Echo {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let thread = turn.threads.next_free()?;
-        let text = format!("Please echo {}", turn.rng.below(128));
-        Some((thread, Invocation::new("echo", text.into())))
+/// Send back this.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op(pub Edn);
+
+impl NotedOp for Op {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(Notation::new("echo", self.0.clone()))
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: |op| Call {
-                body: json!({"type": "echo", "echo": op.value.to_json()}),
-                reply: &ECHO_OK,
-            },
-            // The operation completes with the whole answer, its keys as keywords.
-            value: |_, body| {
-                let fields = body.as_map().unwrap_or(&[]).iter();
-                let named = fields.map(|(key, value)| (key.name().unwrap_or_default(), value));
-                Edn::map(named.map(|(key, value)| (key, value.clone())))
-            },
-        })
+    fn read(notation: &Notation) -> Result<Op, String> {
+        Ok(Op(notation.value.clone()))
+    }
+}
+
+impl Workload for Echo {
+    const NAME: &'static str = "echo";
+    const ABOUT: &'static str = "Nodes send back what they are sent";
+    type Op = Op;
+    /// The whole answer.
+    type Output = Edn;
+    type Session = ();
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        Some(Op(format!("Please echo {}", turn.rng.below(128)).into()))
     }
 
-    fn errors(&self) -> Errors {
-        Errors::Told { idempotent: &[] }
+    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
+        let body = json!({"type": "echo", "echo": op.0.to_json()});
+        let answer = client.ask(body, &ECHO_OK).await?;
+        // Its keys become keywords.
+        let fields = answer.as_map().unwrap_or(&[]).iter();
+        let named = fields.map(|(key, value)| (key.name().unwrap_or_default(), value));
+        Ok(Edn::map(named.map(|(key, value)| (key, value.clone()))))
+    }
+
+    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+        Verdict::of_map(Ok(checker::echo::check(history.record())))
     }
 }

@@ -1,11 +1,15 @@
 //! `g-set`: a set that only grows.
 
+use glomer_runtime::Error;
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall, take};
-use super::reply::{Reply, Shape};
-use super::{Errors, FinalStep, FinalTurn, Invocation, Traffic, Turn, either, one_final_read};
+use super::{
+    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Shape, Turn, Workload,
+    notation, take,
+};
+use crate::checker;
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const ADD_OK: Reply = Reply {
     kind: "add_ok",
@@ -17,53 +21,83 @@ const READ_OK: Reply = Reply {
 };
 
 /// Adds 0, 1, 2, … and reads, half and half.
-#[derive(Default)]
-pub(super) struct GSet {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GSet {
     next: u64,
 }
 
-impl Traffic for GSet {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let thread = turn.threads.next_free()?;
-        let next = &mut self.next;
-        let add = || {
-            let element = *next;
-            *next += 1;
-            Invocation::new("add", element.into())
-        };
-        let read = || Invocation::new("read", Edn::Nil);
-        Some((thread, either(turn.rng, add, read)))
+/// What a client can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Add this element.
+    Add(Edn),
+    /// Tell all elements.
+    Read,
+}
+
+impl NotedOp for Op {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(match self {
+            Op::Add(element) => Notation::new("add", element.clone()),
+            Op::Read => Notation::new("read", Edn::Nil),
+        })
+    }
+
+    fn read(notation: &Notation) -> Result<Op, String> {
+        match notation.f.as_str() {
+            "add" => Ok(Op::Add(notation.value.clone())),
+            "read" => Ok(Op::Read),
+            other => Err(notation::unknown(other, &["add", "read"])),
+        }
+    }
+}
+
+impl Workload for GSet {
+    const NAME: &'static str = "g-set";
+    const ABOUT: &'static str = "A set that only grows; no element is lost";
+    /// Maelstrom does not mark the last reads as final.
+    const MARKS_FINAL: bool = false;
+    type Op = Op;
+    /// The element, or all elements.
+    type Output = Edn;
+    type Session = ();
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        if !turn.rng.chance(0.5) {
+            return Some(Op::Read);
+        }
+        let element = self.next;
+        self.next += 1;
+        Some(Op::Add(element.into()))
+    }
+
+    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
+        match op {
+            Op::Add(element) => {
+                let body = json!({"type": "add", "element": element.to_json()});
+                client.ask(body, &ADD_OK).await?;
+                Ok(element.clone())
+            }
+            Op::Read => {
+                let mut answer = client.ask(json!({"type": "read"}), &READ_OK).await?;
+                Ok(take(&mut answer, "value"))
+            }
+        }
     }
 
     fn has_final_phase(&self) -> bool {
         true
     }
 
-    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep {
-        // Maelstrom does not mark this one as final.
-        one_final_read(&turn, Invocation::new("read", Edn::Nil))
+    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
+        FinalStep::once(&turn, Op::Read)
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: |op| match op.f {
-                "add" => Call {
-                    body: json!({"type": "add", "element": op.value.to_json()}),
-                    reply: &ADD_OK,
-                },
-                _ => Call {
-                    body: json!({"type": "read"}),
-                    reply: &READ_OK,
-                },
-            },
-            value: |op, mut body| match op.f {
-                "add" => op.value.clone(),
-                _ => take(&mut body, "value"),
-            },
-        })
+    fn errors(_: &Op) -> Errors {
+        Errors::Unknown
     }
 
-    fn errors(&self) -> Errors {
-        Errors::Untold
+    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+        Verdict::of_map(checker::set_full::check(history.record(), "add"))
     }
 }

@@ -7,15 +7,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use glomer_runtime::Rng;
+use glomer_runtime::{Error, Rng};
 use serde_json::json;
 
-use super::client::{Call, Client, Step, take};
-use super::reply::{Reply, Shape};
 use super::txn::{Generator, MicroOp};
-use super::{Errors, FinalStep, FinalTurn, Invocation, Setting, Traffic, Turn};
+use super::{
+    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Setting, Shape, Turn,
+    Workload, take,
+};
+use crate::checker;
 use crate::edn::Edn;
-use crate::history::{Op, OpType, Process};
+use crate::history::typed::{Operation, Outcome};
+use crate::verdict::Verdict;
 
 const SEND_OK: Reply = Reply {
     kind: "send_ok",
@@ -45,12 +48,15 @@ const FINAL_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Marks the `assign` that starts from offset 0.
 const SEEK_TO_BEGINNING: &str = "seek-to-beginning?";
+/// Tells what nobody had polled when an `assign` was chosen.
+const UNSEEN: &str = "unseen";
 
 /// Highest offsets, by key.
 type Offsets = BTreeMap<u64, i64>;
 
 /// The workload: sends and polls half and half, interspersed with assigns and crashes.
-pub(super) struct Kafka {
+#[derive(Clone, Debug, Default)]
+pub struct Kafka {
     generator: Generator,
     /// A transaction that an `assign` went before.
     put_off: Option<Vec<MicroOp>>,
@@ -63,28 +69,93 @@ pub(super) struct Kafka {
     concurrency: usize,
 }
 
-impl Kafka {
-    pub(super) fn new(setting: &Setting) -> Kafka {
-        Kafka {
-            generator: Generator::new(setting, 1),
-            put_off: None,
-            crash_interval: CRASH_INTERVAL / setting.concurrency.max(1) as u32,
-            next_crash: Duration::ZERO,
-            highest: Offsets::new(),
-            unseen: Unseen::default(),
-            finale: None,
-            concurrency: setting.concurrency,
-        }
+/// What a client can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Crash: a client without a memory follows.
+    Crash,
+    /// Follow these keys from now on.
+    Assign {
+        /// The keys.
+        keys: Edn,
+        /// Whether to begin with offset 0.
+        from_beginning: bool,
+        /// What nobody has polled yet, for the record.
+        unseen: Option<Edn>,
+    },
+    /// Send a message to a key: `[[:send key message]]`.
+    Send(Edn),
+    /// Poll: `[[:poll]]`.
+    Poll(Edn),
+    /// What other tests of logs do.
+    Other(Notation),
+}
+
+impl NotedOp for Op {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(match self {
+            Op::Crash => Notation::new("crash", Edn::Nil),
+            Op::Assign {
+                keys,
+                from_beginning,
+                unseen,
+            } => {
+                let seek = from_beginning.then(|| (SEEK_TO_BEGINNING.to_owned(), true.into()));
+                let unseen = unseen.clone().map(|unseen| (UNSEEN.to_owned(), unseen));
+                Notation {
+                    extra: seek.into_iter().chain(unseen).collect(),
+                    ..Notation::new("assign", keys.clone())
+                }
+            }
+            Op::Send(value) => Notation::new("send", value.clone()),
+            Op::Poll(value) => Notation::new("poll", value.clone()),
+            Op::Other(notation) => notation.clone(),
+        })
+    }
+
+    fn read(notation: &Notation) -> Result<Op, String> {
+        let extra = |name| {
+            let mut extra = notation.extra.iter();
+            extra.find_map(|(key, value)| (key == name).then(|| value.clone()))
+        };
+        Ok(match notation.f.as_str() {
+            "crash" => Op::Crash,
+            "assign" => Op::Assign {
+                keys: notation.value.clone(),
+                from_beginning: extra(SEEK_TO_BEGINNING).is_some(),
+                unseen: extra(UNSEEN),
+            },
+            "send" => Op::Send(notation.value.clone()),
+            "poll" => Op::Poll(notation.value.clone()),
+            _ => Op::Other(notation.clone()),
+        })
     }
 }
 
-impl Traffic for Kafka {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let Turn { threads, at, rng } = turn;
-        let thread = threads.next_free()?;
-        if self.next_crash <= at && rng.chance(0.5) {
-            self.next_crash = at + self.crash_interval.mul_f64(2.0 * rng.unit());
-            return Some((thread, Invocation::new("crash", Edn::Nil)));
+impl Workload for Kafka {
+    const NAME: &'static str = "kafka";
+    const ABOUT: &'static str = "Append-only logs; nothing is lost or out of order";
+    /// Jepsen marks no operation as final.
+    const MARKS_FINAL: bool = false;
+    type Op = Op;
+    /// What was asked for, with the offset of what was sent or all that was polled.
+    type Output = Edn;
+    type Session = Consumer;
+
+    fn begin(&mut self, setting: &Setting) {
+        *self = Kafka {
+            generator: Generator::new(setting, 1),
+            crash_interval: CRASH_INTERVAL / setting.concurrency.max(1) as u32,
+            concurrency: setting.concurrency,
+            ..Kafka::default()
+        };
+    }
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        let Turn { at, rng, .. } = turn;
+        if self.next_crash <= *at && rng.chance(0.5) {
+            self.next_crash = *at + self.crash_interval.mul_f64(2.0 * rng.unit());
+            return Some(Op::Crash);
         }
         let transaction = match self.put_off.take() {
             Some(transaction) => transaction,
@@ -94,24 +165,43 @@ impl Traffic for Kafka {
         if rng.below(ASSIGN_EVERY) == 0 {
             self.put_off = Some(transaction);
             let (MicroOp::Read { key } | MicroOp::Write { key, .. }) = op;
-            let assign = match rng.below(3) {
+            return Some(match rng.below(3) {
                 0 => self.unseen.assign(key),
-                _ => Invocation::new("assign", names([key])),
-            };
-            return Some((thread, assign));
+                _ => assign([key]),
+            });
         }
-        Some((thread, send_or_poll(op)))
+        Some(send_or_poll(op))
     }
 
-    fn completed(&mut self, op: &Op) {
-        if op.kind != OpType::Ok || !matches!(op.f.as_str(), "send" | "poll") {
-            return;
+    async fn perform(consumer: &mut Consumer, client: &Client, op: &Op) -> Result<Edn, Error> {
+        match op {
+            Op::Crash => client.crash().await,
+            Op::Assign {
+                keys,
+                from_beginning: true,
+                ..
+            } => {
+                consumer.next = assigned(keys).map(|key| (key, 0)).collect();
+                Ok(keys.clone())
+            }
+            Op::Assign { keys, .. } => consumer.assign(client, keys).await,
+            Op::Send(value) => send(client, value).await,
+            Op::Poll(_) => consumer.poll(client).await,
+            Op::Other(notation) => Err(Error::not_supported(format!(
+                "no client knows how to {}",
+                notation.f
+            ))),
         }
-        let (sent, polled) = (sent_offset(&op.value), polled_offsets(&op.value));
-        if let Some(finale) = &mut self.finale
-            && let Process::Client(process) = op.process
-        {
-            finale.polled(process as usize % self.concurrency, &polled);
+    }
+
+    fn completed(&mut self, operation: &Operation<Op, Edn>) {
+        let (Outcome::Ok(value), Op::Send(_) | Op::Poll(_)) = (&operation.outcome, &operation.op)
+        else {
+            return;
+        };
+        let (sent, polled) = (sent_offset(value), polled_offsets(value));
+        if let Some(finale) = &mut self.finale {
+            finale.polled(operation.process as usize % self.concurrency, &polled);
             return;
         }
         merge(&mut self.highest, &sent);
@@ -123,7 +213,7 @@ impl Traffic for Kafka {
         true
     }
 
-    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep {
+    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
         let (highest, threads) = (&self.highest, self.concurrency);
         let finale = self
             .finale
@@ -131,19 +221,21 @@ impl Traffic for Kafka {
         finale.step(turn)
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::<Consumer>::default()
+    fn errors(op: &Op) -> Errors {
+        match op {
+            Op::Assign { .. } => Errors::Harmless,
+            // A poll may have committed what it polled, and fails all the same.
+            _ => Errors::LastDefinite,
+        }
     }
 
-    fn errors(&self) -> Errors {
-        Errors::Told {
-            idempotent: &["assign"],
-        }
+    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+        Verdict::of_map(checker::kafka::check(history.record()))
     }
 }
 
 /// What was sent and not polled by anyone yet.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Unseen {
     /// Of the keys whose sends are ahead of their polls, how far each has come.
     sent: Offsets,
@@ -168,31 +260,32 @@ impl Unseen {
     }
 
     /// An `assign` of a key and of all unseen ones.
-    fn assign(&self, key: u64) -> Invocation {
+    fn assign(&self, key: u64) -> Op {
         let mut keys: Vec<u64> = self.sent.keys().copied().collect();
         if !self.sent.contains_key(&key) {
             keys.push(key);
         }
-        let mut op = Invocation::new("assign", names(keys));
-        if !self.sent.is_empty() {
-            let states = self.sent.iter().map(|(key, sent)| {
-                let polled = self.polled.get(key).copied().unwrap_or(-1);
-                let state = Edn::map([("polled", polled.into()), ("sent", (*sent).into())]);
-                (Edn::from(*key), state)
-            });
-            op.extra
-                .push(("unseen".to_owned(), Edn::Map(states.collect())));
+        let states = self.sent.iter().map(|(key, sent)| {
+            let polled = self.polled.get(key).copied().unwrap_or(-1);
+            let state = Edn::map([("polled", polled.into()), ("sent", (*sent).into())]);
+            (Edn::from(*key), state)
+        });
+        Op::Assign {
+            keys: names(keys),
+            from_beginning: false,
+            unseen: (!self.sent.is_empty()).then(|| Edn::Map(states.collect())),
         }
-        op
     }
 }
 
 /// The final phase: each thread polls until it has seen every offset that was seen before.
+#[derive(Clone, Debug)]
 struct Finale {
     keys: Vec<u64>,
     threads: Vec<Reader>,
 }
 
+#[derive(Clone, Debug)]
 struct Reader {
     missing: Offsets,
     next_poll: Duration,
@@ -216,16 +309,17 @@ impl Finale {
         missing.retain(|key, target| offsets.get(key).is_none_or(|seen| seen < target));
     }
 
-    fn step(&mut self, turn: FinalTurn<'_>) -> FinalStep {
+    fn step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
         let reader = &mut self.threads[turn.thread];
         if reader.missing.is_empty() || turn.elapsed >= FINAL_LIMIT {
             return FinalStep::Done;
         }
         match turn.done {
-            0 => FinalStep::Invoke(Invocation::new("crash", Edn::Nil)),
-            1 => FinalStep::Invoke(Invocation {
-                extra: vec![(SEEK_TO_BEGINNING.to_owned(), true.into())],
-                ..Invocation::new("assign", names(self.keys.iter().copied()))
+            0 => FinalStep::Invoke(Op::Crash),
+            1 => FinalStep::Invoke(Op::Assign {
+                keys: names(self.keys.iter().copied()),
+                from_beginning: true,
+                unseen: None,
             }),
             _ if turn.elapsed < reader.next_poll => FinalStep::Wait(reader.next_poll),
             _ => {
@@ -240,17 +334,25 @@ fn stagger(interval: Duration, rng: &mut Rng) -> Duration {
     interval.mul_f64(2.0 * rng.unit())
 }
 
-fn poll() -> Invocation {
-    Invocation::new("poll", Edn::vector([Edn::vector([Edn::kw("poll")])]))
+fn poll() -> Op {
+    Op::Poll(Edn::vector([Edn::vector([Edn::kw("poll")])]))
 }
 
-fn send_or_poll(op: MicroOp) -> Invocation {
+fn send_or_poll(op: MicroOp) -> Op {
     match op {
         MicroOp::Read { .. } => poll(),
         MicroOp::Write { key, value } => {
             let send = Edn::vector([Edn::kw("send"), name(key), value.into()]);
-            Invocation::new("send", Edn::vector([send]))
+            Op::Send(Edn::vector([send]))
         }
+    }
+}
+
+fn assign(keys: impl IntoIterator<Item = u64>) -> Op {
+    Op::Assign {
+        keys: names(keys),
+        from_beginning: false,
+        unseen: None,
     }
 }
 
@@ -306,67 +408,44 @@ fn polled_offsets(value: &Edn) -> Offsets {
         .collect()
 }
 
-/// A client: it polls from where it has come, and commits what it has polled.
-#[derive(Default)]
-struct Consumer {
-    /// The next offset to poll, by the name of the key.
-    next: BTreeMap<String, i64>,
-    /// A poll whose offsets are being committed.
-    polled: Edn,
+/// Sends a message; the value tells its offset: `[[:send key [offset message]]]`.
+async fn send(client: &Client, value: &Edn) -> Result<Edn, Error> {
+    let json = value.to_json();
+    let body = json!({"type": "send", "key": json[0][1], "msg": json[0][2]});
+    let mut answer = client.ask(body, &SEND_OK).await?;
+    let mut send = micro_op(value).unwrap_or(&[]).to_vec();
+    if let Some(message) = send.pop() {
+        let offset = take(&mut answer, "offset");
+        send.push(Edn::vector([offset, message]));
+    }
+    Ok(Edn::vector([Edn::Vector(send)]))
 }
 
-impl Client for Consumer {
-    fn invoke(&mut self, op: &Invocation) -> Step {
-        let value = op.value.to_json();
-        match op.f {
-            "crash" => Step::Crash,
-            "assign" if op.extra.iter().any(|(key, _)| key == SEEK_TO_BEGINNING) => {
-                self.next = assigned(&op.value).map(|key| (key, 0)).collect();
-                Step::Done(op.value.clone())
-            }
-            "assign" => Step::Call(Call {
-                body: json!({"type": "list_committed_offsets", "keys": value}),
-                reply: &LIST_COMMITTED_OFFSETS_OK,
-            }),
-            "send" => Step::Call(Call {
-                body: json!({"type": "send", "key": value[0][1], "msg": value[0][2]}),
-                reply: &SEND_OK,
-            }),
-            _ => Step::Call(Call {
-                body: json!({"type": "poll", "offsets": self.next}),
-                reply: &POLL_OK,
-            }),
-        }
-    }
-
-    fn reply(&mut self, op: &Invocation, mut body: Edn) -> Step {
-        match body.get("type").and_then(Edn::name) {
-            Some("list_committed_offsets_ok") => {
-                let committed = take(&mut body, "offsets");
-                let start = |key: &String| {
-                    let own = self.next.get(key).copied();
-                    own.or_else(|| committed.get(key)?.as_int()).unwrap_or(0)
-                };
-                let next = assigned(&op.value).map(|key| (start(&key), key));
-                self.next = next.map(|(offset, key)| (key, offset)).collect();
-                Step::Done(op.value.clone())
-            }
-            Some("send_ok") => {
-                let mut send = micro_op(&op.value).unwrap_or(&[]).to_vec();
-                if let Some(message) = send.pop() {
-                    let offset = take(&mut body, "offset");
-                    send.push(Edn::vector([offset, message]));
-                }
-                Step::Done(Edn::vector([Edn::Vector(send)]))
-            }
-            Some("poll_ok") => self.polled(take(&mut body, "msgs")),
-            _ => Step::Done(std::mem::take(&mut self.polled)),
-        }
-    }
+/// What a client remembers: it polls from where it has come, and commits what it has polled.
+#[derive(Default)]
+pub struct Consumer {
+    /// The next offset to poll, by the name of the key.
+    next: BTreeMap<String, i64>,
 }
 
 impl Consumer {
-    fn polled(&mut self, messages: Edn) -> Step {
+    async fn assign(&mut self, client: &Client, keys: &Edn) -> Result<Edn, Error> {
+        let body = json!({"type": "list_committed_offsets", "keys": keys.to_json()});
+        let mut answer = client.ask(body, &LIST_COMMITTED_OFFSETS_OK).await?;
+        let committed = take(&mut answer, "offsets");
+        let start = |key: &String| {
+            let own = self.next.get(key).copied();
+            own.or_else(|| committed.get(key)?.as_int()).unwrap_or(0)
+        };
+        let next = assigned(keys).map(|key| (start(&key), key));
+        self.next = next.map(|(offset, key)| (key, offset)).collect();
+        Ok(keys.clone())
+    }
+
+    async fn poll(&mut self, client: &Client) -> Result<Edn, Error> {
+        let body = json!({"type": "poll", "offsets": self.next});
+        let mut answer = client.ask(body, &POLL_OK).await?;
+        let messages = take(&mut answer, "msgs");
         let mut commit = BTreeMap::new();
         for (key, pairs) in messages.as_map().unwrap_or(&[]) {
             let key = key.name().unwrap_or_default();
@@ -378,15 +457,11 @@ impl Consumer {
                 commit.insert(key, highest.max(0));
             }
         }
-        let value = Edn::vector([Edn::vector([Edn::kw("poll"), messages.clone()])]);
-        if commit.is_empty() {
-            return Step::Done(value);
+        if !commit.is_empty() {
+            let body = json!({"type": "commit_offsets", "offsets": commit});
+            client.ask(body, &COMMIT_OFFSETS_OK).await?;
         }
-        self.polled = value;
-        Step::Call(Call {
-            body: json!({"type": "commit_offsets", "offsets": commit}),
-            reply: &COMMIT_OFFSETS_OK,
-        })
+        Ok(Edn::vector([Edn::vector([Edn::kw("poll"), messages])]))
     }
 }
 

@@ -3,12 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use glomer_runtime::{Error, Rng};
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall, take};
-use super::reply::{Reply, Shape};
-use super::{Errors, Invocation, Setting, Traffic, Turn};
+use super::{
+    Client, Errors, History, Notation, NotedOp, Reply, Setting, Shape, Threads, Turn, Workload,
+    notation, take,
+};
+use crate::checker;
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const READ_OK: Reply = Reply {
     kind: "read_ok",
@@ -33,24 +37,108 @@ const PROCESS_LIMIT: usize = 20;
 ///
 /// (In Jepsen's `linearizable-register`, only the first group has readers, since `reserve`
 /// counts threads from 0 in each group. Here every group has.)
-pub(super) struct LinKv {
+#[derive(Clone, Debug, Default)]
+pub struct LinKv {
     groups: Vec<Group>,
+    /// How many threads a group has.
     size: usize,
     next_key: u64,
     timeout: Duration,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Group {
     key: u64,
     processes: HashSet<u64>,
 }
 
+/// What a client does with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// The key.
+    pub key: Edn,
+    /// What it does with it.
+    pub f: Function,
+}
+
+/// What a client can do with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Tell its value.
+    Read,
+    /// Give it this value.
+    Write(Edn),
+    /// Replace the first value by the second.
+    Cas(Edn, Edn),
+}
+
+impl NotedOp for Op {
+    fn note(&self) -> Result<Notation, String> {
+        let (f, argument) = match &self.f {
+            Function::Read => ("read", Edn::Nil),
+            Function::Write(value) => ("write", value.clone()),
+            Function::Cas(from, to) => ("cas", Edn::vector([from.clone(), to.clone()])),
+        };
+        Ok(Notation::new(f, Edn::vector([self.key.clone(), argument])))
+    }
+
+    fn read(notation: &Notation) -> Result<Op, String> {
+        let Some([key, argument]) = notation.value.as_seq() else {
+            return Err("the value is not [key value]".to_owned());
+        };
+        let f = match (notation.f.as_str(), argument.as_seq()) {
+            ("read", _) => Function::Read,
+            ("write", _) => Function::Write(argument.clone()),
+            ("cas", Some([from, to])) => Function::Cas(from.clone(), to.clone()),
+            ("cas", _) => return Err("the value of a cas is not [key [from to]]".to_owned()),
+            (other, _) => return Err(notation::unknown(other, &["read", "write", "cas"])),
+        };
+        Ok(Op {
+            key: key.clone(),
+            f,
+        })
+    }
+}
+
 impl LinKv {
-    pub(super) fn new(setting: &Setting) -> LinKv {
+    fn readers_and_writers(
+        &self,
+        threads: &Threads,
+        group: usize,
+    ) -> (Option<usize>, Option<usize>) {
+        let first = group * self.size;
+        let middle = first + self.size / 2;
+        (
+            threads.next_free_in(first..middle),
+            threads.next_free_in(middle..first + self.size),
+        )
+    }
+}
+
+impl Workload for LinKv {
+    const NAME: &'static str = "lin-kv";
+    const ABOUT: &'static str = "A map whose keys are linearizable registers";
+    const STALE_READS_MATTER: bool = true;
+    type Op = Op;
+    /// The key, and its value or what was asked for.
+    type Output = Edn;
+    type Session = ();
+
+    fn can_run(setting: &Setting) -> Result<(), String> {
+        let (concurrency, size) = (setting.concurrency, 2 * setting.nodes.len());
+        if concurrency % size == 0 {
+            return Ok(());
+        }
+        Err(format!(
+            "lin-kv has groups of 2n = {size} clients, each at work on one key, and \
+             {concurrency} clients make no whole number of groups; use --concurrency 2n, 4n, …"
+        ))
+    }
+
+    fn begin(&mut self, setting: &Setting) {
         let size = 2 * setting.nodes.len();
         let groups = (setting.concurrency / size) as u64;
-        LinKv {
+        *self = LinKv {
             groups: (0..groups)
                 .map(|key| Group {
                     key,
@@ -60,34 +148,28 @@ impl LinKv {
             size,
             next_key: groups,
             timeout: (10 * setting.latency).max(Duration::from_secs(1)),
+        };
+    }
+
+    fn thread(&mut self, threads: &Threads, rng: &mut Rng) -> Option<usize> {
+        let (group_draw, role_draw) = (rng.unit(), rng.unit());
+        let open: Vec<usize> = (0..self.groups.len())
+            .filter(|group| self.readers_and_writers(threads, *group) != (None, None))
+            .collect();
+        let group = *open.get((group_draw * open.len() as f64) as usize)?;
+        match self.readers_and_writers(threads, group) {
+            (Some(reader), None) => Some(reader),
+            (Some(reader), Some(_)) if role_draw < 0.5 => Some(reader),
+            (_, writer) => writer,
         }
     }
-}
 
-impl Traffic for LinKv {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let Turn { threads, rng, .. } = turn;
-        let (group_draw, role_draw) = (rng.unit(), rng.unit());
-        let free = |group: &usize| {
-            let first = group * self.size;
-            let readers = threads.next_free_in(first..first + self.size / 2);
-            let writers = threads.next_free_in(first + self.size / 2..first + self.size);
-            (readers, writers)
-        };
-        let open: Vec<usize> = (0..self.groups.len())
-            .filter(|group| free(group) != (None, None))
-            .collect();
-        let number = *open.get((group_draw * open.len() as f64) as usize)?;
-        let (thread, reads) = match free(&number) {
-            (Some(reader), None) => (reader, true),
-            (Some(reader), Some(_)) if role_draw < 0.5 => (reader, true),
-            (_, writer) => (writer?, false),
-        };
-
-        let group = &mut self.groups[number];
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        let number = turn.thread / self.size;
         let first = number * self.size;
+        let group = &mut self.groups[number];
         let now: Vec<u64> = (first..first + self.size)
-            .map(|thread| threads.process(thread))
+            .map(|thread| turn.threads.process(thread))
             .collect();
         group.processes.extend(&now);
         if group.processes.len() > PROCESS_LIMIT.max(self.size) {
@@ -96,50 +178,43 @@ impl Traffic for LinKv {
             self.next_key += 1;
         }
 
-        let value = || Edn::from(rng.below(5));
-        let (f, argument) = match reads {
-            true => ("read", Edn::Nil),
-            false => {
-                let values = [value(), value()];
-                match rng.below(3) {
-                    0 => ("write", values[0].clone()),
-                    _ => ("cas", Edn::vector(values)),
-                }
+        let value = || Edn::from(turn.rng.below(5));
+        let f = if turn.thread < first + self.size / 2 {
+            Function::Read
+        } else {
+            let [one, other] = [value(), value()];
+            match turn.rng.below(3) {
+                0 => Function::Write(one),
+                _ => Function::Cas(one, other),
             }
         };
-        let value = Edn::vector([group.key.into(), argument]);
-        Some((thread, Invocation::new(f, value)))
+        Some(Op {
+            key: group.key.into(),
+            f,
+        })
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: |op| {
-                let value = op.value.to_json();
-                let (key, argument) = (&value[0], &value[1]);
-                match op.f {
-                    "read" => Call {
-                        body: json!({"type": "read", "key": key}),
-                        reply: &READ_OK,
-                    },
-                    "write" => Call {
-                        body: json!({"type": "write", "key": key, "value": argument}),
-                        reply: &WRITE_OK,
-                    },
-                    _ => Call {
-                        body: json!({
-                            "type": "cas", "key": key, "from": argument[0], "to": argument[1],
-                        }),
-                        reply: &CAS_OK,
-                    },
-                }
-            },
-            value: |op, mut body| match (op.f, &op.value) {
-                ("read", Edn::Vector(pair)) => {
-                    Edn::vector([pair[0].clone(), take(&mut body, "value")])
-                }
-                (_, value) => value.clone(),
-            },
-        })
+    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
+        let key = op.key.to_json();
+        let argument = match &op.f {
+            Function::Read => {
+                let body = json!({"type": "read", "key": key});
+                let mut answer = client.ask(body, &READ_OK).await?;
+                take(&mut answer, "value")
+            }
+            Function::Write(value) => {
+                let body = json!({"type": "write", "key": key, "value": value.to_json()});
+                client.ask(body, &WRITE_OK).await?;
+                value.clone()
+            }
+            Function::Cas(from, to) => {
+                let (from_json, to_json) = (from.to_json(), to.to_json());
+                let body = json!({"type": "cas", "key": key, "from": from_json, "to": to_json});
+                client.ask(body, &CAS_OK).await?;
+                Edn::vector([from.clone(), to.clone()])
+            }
+        };
+        Ok(Edn::vector([op.key.clone(), argument]))
     }
 
     fn keeps_clients(&self) -> bool {
@@ -150,9 +225,14 @@ impl Traffic for LinKv {
         self.timeout
     }
 
-    fn errors(&self) -> Errors {
-        Errors::Told {
-            idempotent: &["read"],
+    fn errors(op: &Op) -> Errors {
+        match op.f {
+            Function::Read => Errors::Harmless,
+            Function::Write(_) | Function::Cas(..) => Errors::Definite,
         }
+    }
+
+    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+        Verdict::of_map(checker::lin_kv::check(history.record()))
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use glomer_runtime::Rng;
+use glomer_runtime::{Error, Rng};
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall, take};
-use super::reply::{Reply, Shape};
-use super::{Errors, Invocation, Setting, Traffic, Turn};
+use super::{
+    Client, History, Notation, NotedOp, Reply, Setting, Shape, Turn, Workload, notation, take,
+};
+use crate::checker::{self, ConsistencyModel};
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const LIST_TXN_OK: Reply = Reply {
     kind: "txn_ok",
@@ -29,6 +31,7 @@ pub(super) enum MicroOp {
 /// Transactions as `elle.txn` makes them: reads and writes half and half, over a pool of
 /// keys of which each is twice as likely as the one before. A key that was written often
 /// enough gives its place to a new one. A key's values are 1, 2, 3, ….
+#[derive(Clone, Debug, Default)]
 pub(super) struct Generator {
     pool: Vec<u64>,
     written: HashMap<u64, u64>,
@@ -83,67 +86,120 @@ impl Generator {
     }
 }
 
-/// The two transaction workloads, which differ in what a write is called.
-pub(super) struct Txn {
+/// A transaction: a vector of `[:r key nil]` and of writes, as Jepsen writes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Txn(pub Edn);
+
+impl NotedOp for Txn {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(Notation::new("txn", self.0.clone()))
+    }
+
+    fn read(notation: &Notation) -> Result<Txn, String> {
+        match notation.f.as_str() {
+            "txn" => Ok(Txn(notation.value.clone())),
+            other => Err(notation::unknown(other, &["txn"])),
+        }
+    }
+}
+
+/// What the two workloads know.
+#[derive(Clone, Debug, Default)]
+struct Transactions {
     generator: Generator,
-    lists: bool,
+    models: Vec<ConsistencyModel>,
 }
 
-impl Txn {
-    pub(super) fn list_append(setting: &Setting) -> Txn {
-        Txn {
+impl Transactions {
+    fn new(setting: &Setting) -> Transactions {
+        Transactions {
             generator: Generator::new(setting, setting.max_txn_length),
-            lists: true,
+            models: setting.consistency_models.clone(),
         }
     }
 
-    pub(super) fn rw_register(setting: &Setting) -> Txn {
-        Txn {
-            lists: false,
-            ..Txn::list_append(setting)
-        }
-    }
-}
-
-impl Traffic for Txn {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let thread = turn.threads.next_free()?;
-        let write = if self.lists { "append" } else { "w" };
-        let transaction = self.generator.transaction(turn.rng).into_iter();
-        let value = Edn::vector(transaction.map(|op| match op {
+    /// The next transaction, in which a write is called so.
+    fn next(&mut self, write: &str, rng: &mut Rng) -> Txn {
+        let transaction = self.generator.transaction(rng).into_iter();
+        Txn(Edn::vector(transaction.map(|op| match op {
             MicroOp::Read { key } => Edn::vector([Edn::kw("r"), key.into(), Edn::Nil]),
             MicroOp::Write { key, value } => {
                 Edn::vector([Edn::kw(write), key.into(), value.into()])
             }
-        }));
-        Some((thread, Invocation::new("txn", value)))
-    }
-
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: match self.lists {
-                true => |op| request(op, &LIST_TXN_OK),
-                false => |op| request(op, &REGISTER_TXN_OK),
-            },
-            value: |_, mut body| completed(take(&mut body, "txn")),
-        })
-    }
-
-    fn keeps_clients(&self) -> bool {
-        true
-    }
-
-    fn errors(&self) -> Errors {
-        Errors::Told { idempotent: &[] }
+        })))
     }
 }
 
-fn request(op: &Invocation, reply: &'static Reply) -> Call {
-    Call {
-        body: json!({"type": "txn", "txn": op.value.to_json()}),
-        reply,
-    }
+async fn perform(client: &Client, txn: &Txn, form: &Reply) -> Result<Edn, Error> {
+    let body = json!({"type": "txn", "txn": txn.0.to_json()});
+    let mut answer = client.ask(body, form).await?;
+    Ok(completed(take(&mut answer, "txn")))
 }
+
+/// `txn-list-append`: a write appends to a list.
+#[derive(Clone, Debug, Default)]
+pub struct TxnListAppend(Transactions);
+
+/// `txn-rw-register`: a write replaces a register's value.
+#[derive(Clone, Debug, Default)]
+pub struct TxnRwRegister(Transactions);
+
+macro_rules! transactions {
+    ($workload:ident, $name:literal, $about:literal, $write:literal, $form:ident, $check:ident) => {
+        impl Workload for $workload {
+            const NAME: &'static str = $name;
+            const ABOUT: &'static str = $about;
+            const STALE_READS_MATTER: bool = true;
+            type Op = Txn;
+            /// The transaction with what it read.
+            type Output = Edn;
+            type Session = ();
+
+            fn begin(&mut self, setting: &Setting) {
+                self.0 = Transactions::new(setting);
+            }
+
+            fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Txn> {
+                Some(self.0.next($write, turn.rng))
+            }
+
+            async fn perform(_: &mut (), client: &Client, txn: &Txn) -> Result<Edn, Error> {
+                perform(client, txn, &$form).await
+            }
+
+            fn keeps_clients(&self) -> bool {
+                true
+            }
+
+            fn check(&self, history: &History<Txn, Edn>) -> Verdict {
+                Verdict::of_map(checker::txn::$check(history.record(), &self.0.models))
+            }
+
+            fn depends_on(setting: &Setting) -> Vec<(&'static str, String)> {
+                let models = setting.consistency_models.iter();
+                let models: Vec<&str> = models.map(|model| model.name()).collect();
+                vec![("consistency-models", models.join(", "))]
+            }
+        }
+    };
+}
+
+transactions!(
+    TxnListAppend,
+    "txn-list-append",
+    "Transactions over lists that grow",
+    "append",
+    LIST_TXN_OK,
+    check_list_append
+);
+transactions!(
+    TxnRwRegister,
+    "txn-rw-register",
+    "Transactions over registers",
+    "w",
+    REGISTER_TXN_OK,
+    check_rw_register
+);
 
 /// A transaction from JSON, with the functions as keywords. Null has none.
 fn completed(transaction: Edn) -> Edn {

@@ -1,11 +1,12 @@
 //! `unique-ids`: nodes make identifiers, and no two operations get the same one.
 
+use glomer_runtime::Error;
 use serde_json::json;
 
-use super::client::{Call, Client, OneCall, take};
-use super::reply::{Reply, Shape};
-use super::{Errors, Invocation, Traffic, Turn};
+use super::{Client, History, Notation, NotedOp, Reply, Shape, Turn, Workload, take};
+use crate::checker;
 use crate::edn::Edn;
+use crate::verdict::Verdict;
 
 const GENERATE_OK: Reply = Reply {
     kind: "generate_ok",
@@ -13,29 +14,46 @@ const GENERATE_OK: Reply = Reply {
 };
 
 /// Asks for identifiers.
-pub(super) struct UniqueIds;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UniqueIds;
 
-impl Traffic for UniqueIds {
-    fn next(&mut self, turn: Turn<'_>) -> Option<(usize, Invocation)> {
-        let thread = turn.threads.next_free()?;
-        Some((thread, Invocation::new("generate", Edn::Nil)))
+/// Make an identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generate;
+
+impl NotedOp for Generate {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(Notation::new("generate", Edn::Nil))
     }
 
-    fn client(&self) -> Box<dyn Client> {
-        Box::new(OneCall {
-            request: |_| Call {
-                body: json!({"type": "generate"}),
-                reply: &GENERATE_OK,
-            },
-            value: |_, mut body| take(&mut body, "id"),
-        })
+    fn read(_: &Notation) -> Result<Generate, String> {
+        Ok(Generate)
+    }
+}
+
+impl Workload for UniqueIds {
+    const NAME: &'static str = "unique-ids";
+    const ABOUT: &'static str = "Nodes make identifiers; no two are the same";
+    type Op = Generate;
+    type Output = Edn;
+    type Session = ();
+
+    fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Generate> {
+        Some(Generate)
+    }
+
+    async fn perform(_: &mut (), client: &Client, _: &Generate) -> Result<Edn, Error> {
+        let mut answer = client
+            .ask(json!({"type": "generate"}), &GENERATE_OK)
+            .await?;
+        Ok(take(&mut answer, "id"))
     }
 
     fn keeps_clients(&self) -> bool {
         true
     }
 
-    fn errors(&self) -> Errors {
-        Errors::Told { idempotent: &[] }
+    fn check(&self, history: &History<Generate, Edn>) -> Verdict {
+        Verdict::of_map(Ok(checker::unique_ids::check(history.record())))
     }
 }

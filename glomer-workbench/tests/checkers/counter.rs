@@ -1,13 +1,11 @@
 //! g-counter and pn-counter
 
-use glomer_workbench::checker::Workload;
-
 use crate::support::{assert_has, check};
 
 #[test]
 fn every_final_read_is_the_sum_of_what_was_added() {
     let results = check(
-        Workload::PnCounter,
+        "pn-counter",
         "
         0 invoke add 5
         1 invoke add -7
@@ -30,7 +28,7 @@ fn every_final_read_is_the_sum_of_what_was_added() {
 #[test]
 fn another_final_read_is_invalid() {
     let results = check(
-        Workload::GCounter,
+        "g-counter",
         "
         0 invoke add 5
         0 ok add 5
@@ -50,7 +48,7 @@ fn another_final_read_is_invalid() {
 fn indeterminate_additions_may_or_may_not_count() {
     let with_final_read = |read: &str| {
         check(
-            Workload::PnCounter,
+            "pn-counter",
             &format!(
                 "
                 0 invoke add 1
@@ -96,7 +94,7 @@ fn ranges_that_touch_run_together() {
     for process in 0..10 {
         lines += &format!("{process} invoke add 1\n{process} info add 1\n");
     }
-    let results = check(Workload::GCounter, &lines);
+    let results = check("g-counter", &lines);
     assert_has(
         &results,
         "{:valid? true, :acceptable ([0 10]), :final-reads ()}",
@@ -106,7 +104,7 @@ fn ranges_that_touch_run_together() {
 #[test]
 fn sums_that_cannot_be_told_are_unknown() {
     let results = check(
-        Workload::PnCounter,
+        "pn-counter",
         "
         0 invoke read nil final
         0 ok read 1.5 final
@@ -118,5 +116,5 @@ fn sums_that_cannot_be_told_are_unknown() {
         let delta = 3_i64.pow(process);
         lines += &format!("{process} invoke add {delta}\n{process} info add {delta}\n");
     }
-    assert_has(&check(Workload::PnCounter, &lines), "{:valid? :unknown}");
+    assert_has(&check("pn-counter", &lines), "{:valid? :unknown}");
 }

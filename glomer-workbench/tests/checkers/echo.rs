@@ -1,13 +1,11 @@
 //! echo
 
-use glomer_workbench::checker::Workload;
-
 use crate::support::{assert_has, assert_table, check};
 
 #[test]
 fn what_comes_back_is_what_was_sent() {
     let results = check(
-        Workload::Echo,
+        "echo",
         r#"
         0 invoke echo "Please echo 3"
         1 invoke echo "Please echo 4"
@@ -21,7 +19,7 @@ fn what_comes_back_is_what_was_sent() {
 #[test]
 fn another_answer_is_an_error() {
     let results = check(
-        Workload::Echo,
+        "echo",
         r#"
         0 invoke echo "Please echo 3"
         0 ok echo {:type "echo_ok", :echo "Please echo 4"}
@@ -37,7 +35,7 @@ fn another_answer_is_an_error() {
 
 #[test]
 fn what_was_under_way_when_a_run_was_cut_short_is_no_error() {
-    let results = check(Workload::Echo, "0 invoke echo \"Please echo 3\"");
+    let results = check("echo", "0 invoke echo \"Please echo 3\"");
     assert_has(&results, "{:valid? true, :errors ()}");
 }
 
@@ -49,7 +47,7 @@ fn the_verdict_is_maelstroms() {
     const CHECK: &str = "maelstrom.workload.echo/checker";
     let with = |end: &str| format!("0 invoke echo \"Please echo 3\"\n{end}");
     assert_table(
-        Workload::Echo,
+        "echo",
         &[
             ("nothing was asked", CHECK, "true", ""),
             (

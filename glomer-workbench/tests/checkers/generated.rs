@@ -1,12 +1,14 @@
 //! Generated histories: right ones are valid, and one wrong answer among thousands is found.
 
 use glomer_runtime::Rng;
-use glomer_workbench::checker::{CheckOptions, Validity, Workload, check};
+use glomer_workbench::checker::Validity;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType};
+use glomer_workbench::workload::Setting;
 use proptest::prelude::*;
 
 use crate::models::{Counter, Ids, Logs, Model, Registers, Set, Transactions, Trouble, run};
+use crate::support;
 
 const TROUBLE: Trouble = Trouble {
     info: 0.03,
@@ -17,8 +19,8 @@ fn history(mut model: impl Model, seed: u64) -> History {
     run(&mut model, seed, 5, 150, TROUBLE)
 }
 
-fn verdict(workload: Workload, history: &History) -> Validity {
-    Validity::of(&check(workload, history, &CheckOptions::default()))
+fn verdict(workload: &str, history: &History) -> Validity {
+    Validity::of(&support::verdict(workload, history, &Setting::new(1)))
 }
 
 /// Replaces the value of one of the operations that `pick` finds a wrong value for.
@@ -44,14 +46,14 @@ proptest! {
     #[test]
     fn right_histories_are_valid(seed: u64) {
         for (workload, history) in [
-            (Workload::UniqueIds, history(Ids::default(), seed)),
-            (Workload::GSet, history(Set::with_reads(2), seed)),
-            (Workload::PnCounter, history(Counter::default(), seed)),
-            (Workload::LinKv, history(Registers::new(2), seed)),
-            (Workload::TxnListAppend, history(Transactions::over_lists(), seed)),
-            (Workload::TxnRwRegister, history(Transactions::over_registers(), seed)),
+            ("unique-ids", history(Ids::default(), seed)),
+            ("g-set", history(Set::with_reads(2), seed)),
+            ("pn-counter", history(Counter::default(), seed)),
+            ("lin-kv", history(Registers::new(2), seed)),
+            ("txn-list-append", history(Transactions::over_lists(), seed)),
+            ("txn-rw-register", history(Transactions::over_registers(), seed)),
         ] {
-            let results = check(workload, &history, &CheckOptions::default());
+            let results = support::verdict(workload, &history, &Setting::new(1));
             prop_assert_eq!(Validity::of(&results), Validity::True, "{} {}", workload, results);
         }
     }
@@ -59,10 +61,10 @@ proptest! {
     /// Of logs not everything needs to have been polled by the end, which is the only error.
     #[test]
     fn right_logs_are_valid(seed: u64) {
-        let results = check(
-            Workload::Kafka,
+        let results = support::verdict(
+            "kafka",
             &history(Logs::default(), seed),
-            &CheckOptions::default(),
+            &Setting::new(1),
         );
         let types = results.get("error-types").unwrap();
         let expected = [Edn::list::<Edn>([]), Edn::list([Edn::kw("unseen")])];
@@ -76,7 +78,7 @@ proptest! {
             let mut before = history.0[..op.index].iter();
             before.rfind(|op| op.kind == OpType::Ok).map(|op| op.value.clone())
         });
-        prop_assert_eq!(verdict(Workload::UniqueIds, &history), Validity::False);
+        prop_assert_eq!(verdict("unique-ids", &history), Validity::False);
     }
 
     #[test]
@@ -89,7 +91,7 @@ proptest! {
                 elements.retain(|element| *element != lost);
             }
         }
-        let results = check(Workload::GSet, &history, &CheckOptions::default());
+        let results = support::verdict("g-set", &history, &Setting::new(1));
         prop_assert_eq!(Validity::of(&results), Validity::False);
         prop_assert_eq!(results.get("lost"), Some(&Edn::list([lost])));
     }
@@ -98,7 +100,7 @@ proptest! {
     fn a_final_sum_beyond_all_additions_is_found(seed: u64) {
         let mut history = history(Counter::default(), seed);
         spoil(&mut history, seed, |_, op| op.is_final.then(|| 10_000.into()));
-        prop_assert_eq!(verdict(Workload::PnCounter, &history), Validity::False);
+        prop_assert_eq!(verdict("pn-counter", &history), Validity::False);
     }
 
     #[test]
@@ -109,7 +111,7 @@ proptest! {
             (op.f == "read").then(|| Edn::vector([key, 7.into()]))
         });
         prop_assert!(spoilt.is_some());
-        prop_assert_eq!(verdict(Workload::LinKv, &history), Validity::False);
+        prop_assert_eq!(verdict("lin-kv", &history), Validity::False);
     }
 
     /// A transaction that reads a list as empty after another appended to it and ended.
@@ -136,7 +138,7 @@ proptest! {
             })
         });
         prop_assume!(spoilt.is_some());
-        prop_assert_eq!(verdict(Workload::TxnListAppend, &history), Validity::False);
+        prop_assert_eq!(verdict("txn-list-append", &history), Validity::False);
     }
 
     /// A poll that leaves out a message in the middle, or has two in the wrong order.
@@ -166,7 +168,7 @@ proptest! {
             Some(Edn::vector([Edn::vector([Edn::kw("poll"), Edn::Map(polled)])]))
         });
         prop_assume!(spoilt.is_some());
-        let results = check(Workload::Kafka, &history, &CheckOptions::default());
+        let results = support::verdict("kafka", &history, &Setting::new(1));
         let types = results.get("error-types").unwrap().as_seq().unwrap();
         let expected = if reverse { "int-nonmonotonic-poll" } else { "int-poll-skip" };
         prop_assert!(types.contains(&Edn::kw(expected)), "{}", results);

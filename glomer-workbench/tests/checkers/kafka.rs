@@ -1,12 +1,11 @@
 //! kafka
 
-use glomer_workbench::checker::Workload;
 use glomer_workbench::edn::Edn;
 
 use crate::support::{assert_has, check, edn};
 
 fn kafka(lines: &str) -> Edn {
-    check(Workload::Kafka, lines)
+    check("kafka", lines)
 }
 
 /// Asserts that these are the types of errors found, and whether they are bad enough.

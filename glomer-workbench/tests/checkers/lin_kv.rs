@@ -1,12 +1,11 @@
 //! lin-kv
 
-use glomer_workbench::checker::Workload;
 use glomer_workbench::edn::Edn;
 
 use crate::support::{assert_has, check};
 
 fn lin_kv(lines: &str) -> Edn {
-    check(Workload::LinKv, lines)
+    check("lin-kv", lines)
 }
 
 #[track_caller]

@@ -3,9 +3,10 @@
 //! knows the fate of.
 
 use glomer_runtime::Rng;
-use glomer_workbench::checker::{CheckOptions, Validity, Workload, check};
+use glomer_workbench::checker::Validity;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType, Process};
+use glomer_workbench::workload::Setting;
 use proptest::prelude::*;
 use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History as Actions};
@@ -132,7 +133,11 @@ fn ours(operations: &[Operation]) -> Validity {
     }
     moments.sort_by_key(|(moment, _)| *moment);
     let history: History = moments.into_iter().map(|(_, op)| op).collect();
-    Validity::of(&check(Workload::LinKv, &history, &CheckOptions::default()))
+    Validity::of(&crate::support::verdict(
+        "lin-kv",
+        &history,
+        &Setting::new(1),
+    ))
 }
 
 proptest! {

@@ -1,13 +1,11 @@
 //! broadcast and g-set
 
-use glomer_workbench::checker::Workload;
-
 use crate::support::{assert_has, check};
 
 #[test]
 fn what_was_added_and_is_read_ever_after_is_stable() {
     let results = check(
-        Workload::Broadcast,
+        "broadcast",
         "
         0 invoke broadcast 1
         1 invoke read
@@ -30,7 +28,7 @@ fn what_was_added_and_is_read_ever_after_is_stable() {
 #[test]
 fn an_acknowledged_element_that_no_later_read_returns_is_lost() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 ok add 1
@@ -50,7 +48,7 @@ fn an_acknowledged_element_that_no_later_read_returns_is_lost() {
 #[test]
 fn an_element_that_was_there_and_is_gone_is_lost() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 ok add 1
@@ -73,7 +71,7 @@ fn an_element_that_was_there_and_is_gone_is_lost() {
 #[test]
 fn an_element_of_an_unknown_addition_is_known_once_it_was_read() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 info add 1
@@ -85,7 +83,7 @@ fn an_element_of_an_unknown_addition_is_known_once_it_was_read() {
     );
     assert_has(&results, "{:valid? false, :lost (1)}");
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 info add 1
@@ -101,7 +99,7 @@ fn an_element_of_an_unknown_addition_is_known_once_it_was_read() {
 #[test]
 fn a_read_that_began_after_the_acknowledgement_without_the_element_makes_it_stale() {
     let results = check(
-        Workload::Broadcast,
+        "broadcast",
         "
         0 invoke broadcast 1
         0 ok broadcast 1
@@ -137,7 +135,7 @@ fn a_read_that_began_after_the_acknowledgement_without_the_element_makes_it_stal
 #[test]
 fn a_read_under_way_during_the_addition_need_not_return_it() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         1 invoke read
         0 invoke add 1
@@ -150,7 +148,7 @@ fn a_read_under_way_during_the_addition_need_not_return_it() {
     assert_has(&results, "{:valid? true, :stale-count 0, :stable-count 1}");
     // With nothing but that read, nobody knows.
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         1 invoke read
         0 invoke add 1
@@ -168,7 +166,7 @@ fn a_read_under_way_during_the_addition_need_not_return_it() {
 fn reads_count_in_the_order_they_began() {
     // The read of process 2 began first and ended last: it says nothing about what came after.
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 ok add 1
@@ -184,7 +182,7 @@ fn reads_count_in_the_order_they_began() {
 #[test]
 fn failed_and_indeterminate_reads_say_nothing() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke add 1
         0 ok add 1
@@ -203,7 +201,7 @@ fn failed_and_indeterminate_reads_say_nothing() {
 #[test]
 fn elements_that_nobody_added_are_passed_over() {
     let results = check(
-        Workload::GSet,
+        "g-set",
         "
         0 invoke read
         0 ok read [9]
@@ -223,7 +221,7 @@ fn elements_that_nobody_added_are_passed_over() {
 #[test]
 fn duplicates_are_shown_and_do_not_count() {
     let results = check(
-        Workload::Broadcast,
+        "broadcast",
         "
         0 invoke broadcast 1
         0 ok broadcast 1
@@ -244,10 +242,10 @@ fn duplicates_are_shown_and_do_not_count() {
 #[test]
 fn without_anything_to_go_by_it_is_unknown() {
     assert_has(
-        &check(Workload::Broadcast, ""),
+        &check("broadcast", ""),
         "{:valid? :unknown, :attempt-count 0}",
     );
-    let results = check(Workload::GSet, "0 invoke read\n0 ok read 7");
+    let results = check("g-set", "0 invoke read\n0 ok read 7");
     assert_has(
         &results,
         "{:valid? :unknown, :error \"a read returned 7, which is not a collection\"}",
@@ -266,7 +264,7 @@ fn at_most_eight_of_the_stalest_are_shown() {
         .collect::<Vec<_>>()
         .join(" ");
     lines += "]\n";
-    let results = check(Workload::GSet, &lines);
+    let results = check("g-set", &lines);
     assert_has(&results, "{:valid? true, :stale-count 20}");
     let worst = results.get("worst-stale").unwrap().as_seq().unwrap();
     let elements: Vec<i64> = worst

@@ -1,12 +1,23 @@
 //! stats, availability and exceptions, and the verdict over all
 
-use glomer_workbench::checker::{
-    Availability, CheckOptions, Validity, Workload, availability, exceptions, merge_validity,
-    results, stats,
-};
+use glomer_workbench::checker::{self, Availability, Validity, check, merge_validity};
+use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
+use glomer_workbench::workload::{Setting, Workloads};
 
 use crate::support::{assert_has, edn, history};
+
+fn stats(history: &History) -> Edn {
+    checker::stats(history).to_edn(history)
+}
+
+fn availability(history: &History, expected: Option<Availability>) -> Edn {
+    checker::availability(history, expected).to_edn(history)
+}
+
+fn exceptions(history: &History) -> Edn {
+    checker::exceptions(history).to_edn(history)
+}
 
 #[test]
 fn operations_are_counted_by_how_they_ended() {
@@ -137,12 +148,9 @@ fn one_bad_verdict_spoils_all() {
     }
     let lines = "0 invoke generate\n0 ok generate 1\n1 invoke generate\n1 info generate";
     for (availability, valid) in [(None, true), (Some(Availability::Total), false)] {
-        let results = results(
-            Workload::UniqueIds,
-            &history(lines),
-            availability,
-            &CheckOptions::default(),
-        );
-        assert_eq!(results.get("valid?").unwrap().as_bool(), Some(valid));
+        let workloads = Workloads::default();
+        let ids = workloads.get("unique-ids").unwrap();
+        let checked = check(ids, &Setting::new(1), &history(lines), availability);
+        assert_eq!(checked.validity(), Validity::from(valid));
     }
 }

@@ -1,8 +1,8 @@
 //! A short notation for histories, and short ways to look at results.
 
-use glomer_workbench::checker::{self, CheckOptions, Workload};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{History, Op, OpType, Process};
+use glomer_workbench::workload::{Setting, Workloads};
 
 /// Reads a history from lines of `process kind function value`, ten milliseconds apart, such as
 ///
@@ -46,8 +46,20 @@ pub(crate) fn history(lines: &str) -> History {
 }
 
 /// What the workload's checker says about the history.
-pub(crate) fn check(workload: Workload, lines: &str) -> Edn {
-    checker::check(workload, &history(lines), &CheckOptions::default())
+pub(crate) fn check(workload: &str, lines: &str) -> Edn {
+    verdict(workload, &history(lines), &Setting::new(1))
+}
+
+/// What the workload's checker says about the history, of a run with this setting.
+pub(crate) fn verdict(workload: &str, history: &History, setting: &Setting) -> Edn {
+    let workloads = Workloads::default();
+    let workload = workloads.get(workload).unwrap();
+    let verdict = workload.check(setting, history);
+    let mut map = verdict.to_edn(history);
+    if !verdict.warnings().is_empty() {
+        map.insert("warnings", verdict.warnings().to_vec().into());
+    }
+    map
 }
 
 /// Reads a value.
@@ -70,7 +82,7 @@ pub(crate) type Row<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// Asserts the verdict of each row.
 #[track_caller]
-pub(crate) fn assert_table(workload: Workload, rows: &[Row<'_>]) {
+pub(crate) fn assert_table(workload: &str, rows: &[Row<'_>]) {
     for (told, source, valid, lines) in rows {
         let results = check(workload, lines);
         let found = results.get("valid?");

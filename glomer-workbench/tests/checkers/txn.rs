@@ -3,16 +3,17 @@
 //! The weakest model that an anomaly rules out is what a history is held to, and the strongest
 //! that allows it.
 
-use glomer_workbench::checker::{self, CheckOptions, ConsistencyModel, Workload};
+use glomer_workbench::checker::ConsistencyModel;
 use glomer_workbench::edn::Edn;
+use glomer_workbench::workload::Setting;
 
-use crate::support::{Row, assert_has, edn, history, warning};
+use crate::support::{Row, assert_has, edn, history, verdict, warning};
 
 /// Checks the history and, beside it, two transactions that have to do with each other only:
 /// a history without any dependencies is not valid.
-fn txn(workload: Workload, models: &str, lines: &str) -> Edn {
+fn txn(workload: &str, models: &str, lines: &str) -> Edn {
     let (write, read) = match workload {
-        Workload::TxnListAppend => ("[[:append 9 1]]", "[[:r 9 [1]]]"),
+        "txn-list-append" => ("[[:append 9 1]]", "[[:r 9 [1]]]"),
         _ => ("[[:w 9 1]]", "[[:r 9 1]]"),
     };
     let lines = format!(
@@ -25,20 +26,21 @@ fn txn(workload: Workload, models: &str, lines: &str) -> Edn {
     txn_alone(workload, models, &lines)
 }
 
-fn txn_alone(workload: Workload, models: &str, lines: &str) -> Edn {
-    let options = CheckOptions {
+fn txn_alone(workload: &str, models: &str, lines: &str) -> Edn {
+    let options = Setting {
         consistency_models: models
             .split(',')
             .map(|name| name.parse::<ConsistencyModel>().unwrap())
             .collect(),
+        ..Setting::new(1)
     };
-    checker::check(workload, &history(lines), &options)
+    verdict(workload, &history(lines), &options)
 }
 
 /// Asserts that the history is valid under `allows`, and that under `forbids` exactly these types
 /// of anomalies are found.
 #[track_caller]
-fn assert_anomaly(workload: Workload, allows: &str, forbids: &str, types: &str, lines: &str) {
+fn assert_anomaly(workload: &str, allows: &str, forbids: &str, types: &str, lines: &str) {
     if !allows.is_empty() {
         let results = txn(workload, allows, lines);
         assert_has(&results, "{:valid? true}");
@@ -61,12 +63,12 @@ fn assert_anomaly(workload: Workload, allows: &str, forbids: &str, types: &str, 
 
 #[track_caller]
 fn append(allows: &str, forbids: &str, types: &str, lines: &str) {
-    assert_anomaly(Workload::TxnListAppend, allows, forbids, types, lines);
+    assert_anomaly("txn-list-append", allows, forbids, types, lines);
 }
 
 #[track_caller]
 fn register(allows: &str, forbids: &str, types: &str, lines: &str) {
-    assert_anomaly(Workload::TxnRwRegister, allows, forbids, types, lines);
+    assert_anomaly("txn-rw-register", allows, forbids, types, lines);
 }
 
 const LISTS: &str = "
@@ -102,19 +104,16 @@ const REGISTERS: &str = "
 #[test]
 fn transactions_one_after_the_other_satisfy_every_model() {
     for model in ConsistencyModel::all() {
-        for (workload, lines) in [
-            (Workload::TxnListAppend, LISTS),
-            (Workload::TxnRwRegister, REGISTERS),
-        ] {
+        for (workload, lines) in [("txn-list-append", LISTS), ("txn-rw-register", REGISTERS)] {
             assert_has(&txn(workload, model.name(), lines), "{:valid? true}");
         }
     }
     assert_eq!(
-        txn(Workload::TxnListAppend, "strict-serializable", LISTS),
+        txn("txn-list-append", "strict-serializable", LISTS),
         edn("{:valid? true}")
     );
     assert_eq!(
-        txn(Workload::TxnRwRegister, "strict-serializable", REGISTERS),
+        txn("txn-rw-register", "strict-serializable", REGISTERS),
         edn("{:valid? true, :anomaly-types (), :anomalies nil}")
     );
 }
@@ -167,7 +166,7 @@ fn g1a_is_found() {
 #[test]
 fn a_g1a_shows_reader_writer_and_element() {
     let results = txn(
-        Workload::TxnListAppend,
+        "txn-list-append",
         "read-committed",
         "
         0 invoke txn [[:append 1 7]]
@@ -258,7 +257,7 @@ fn g1c_is_found() {
 #[test]
 fn a_cycle_shows_its_transactions_and_why_each_precedes_the_next() {
     let results = txn(
-        Workload::TxnListAppend,
+        "txn-list-append",
         "read-committed",
         "
         0 invoke txn [[:append 1 1] [:r 2 nil]]
@@ -512,7 +511,7 @@ fn registers_with_values_that_nobody_wrote_are_a_warning() {
             1 ok txn [[:r 2 {value}]]
             "
         );
-        txn(Workload::TxnRwRegister, "strict-serializable", &lines)
+        txn("txn-rw-register", "strict-serializable", &lines)
     };
     let results = read("0");
     assert_has(
@@ -599,7 +598,7 @@ fn indeterminate_transactions_count_once_they_were_seen() {
         )
     };
     for seen in ["[:r 1 []] [:r 2 []]", "[:r 1 [1]] [:r 2 [1]]"] {
-        let results = txn(Workload::TxnListAppend, "strict-serializable", &lines(seen));
+        let results = txn("txn-list-append", "strict-serializable", &lines(seen));
         assert_has(&results, "{:valid? true}");
     }
     append(
@@ -613,12 +612,12 @@ fn indeterminate_transactions_count_once_they_were_seen() {
 #[test]
 fn a_history_that_says_nothing() {
     // As in Maelstrom, this is unknown for lists and invalid for registers.
-    let results = txn_alone(Workload::TxnListAppend, "serializable", "");
+    let results = txn_alone("txn-list-append", "serializable", "");
     assert_has(
         &results,
         "{:valid? :unknown, :anomaly-types (:empty-transaction-graph)}",
     );
-    let results = txn_alone(Workload::TxnRwRegister, "serializable", "");
+    let results = txn_alone("txn-rw-register", "serializable", "");
     assert_has(
         &results,
         "{:valid? false, :anomaly-types (:empty-transaction-graph)}",
@@ -628,12 +627,12 @@ fn a_history_that_says_nothing() {
 #[test]
 fn what_is_not_a_transaction_is_unknown() {
     for (workload, value) in [
-        (Workload::TxnListAppend, "nil"),
-        (Workload::TxnListAppend, "[[:r 1]]"),
-        (Workload::TxnListAppend, "[[:w 1 1]]"),
-        (Workload::TxnListAppend, "[[:r 1 7]]"),
-        (Workload::TxnRwRegister, "[[:append 1 1]]"),
-        (Workload::TxnRwRegister, "[7]"),
+        ("txn-list-append", "nil"),
+        ("txn-list-append", "[[:r 1]]"),
+        ("txn-list-append", "[[:w 1 1]]"),
+        ("txn-list-append", "[[:r 1 7]]"),
+        ("txn-rw-register", "[[:append 1 1]]"),
+        ("txn-rw-register", "[7]"),
     ] {
         let results = txn(
             workload,
@@ -885,10 +884,7 @@ fn the_verdict_over_answers_is_maelstroms() {
              0 ok txn [[:r 1 1267650600228229401496703205377] [:r 1 1267650600228229401496703205379]]",
         ),
     ];
-    for (workload, rows) in [
-        (Workload::TxnListAppend, lists),
-        (Workload::TxnRwRegister, registers),
-    ] {
+    for (workload, rows) in [("txn-list-append", lists), ("txn-rw-register", registers)] {
         for (told, source, valid, lines) in rows {
             let results = txn(workload, "read-atomic", lines);
             let found = results.get("valid?").cloned();
@@ -901,7 +897,7 @@ fn the_verdict_over_answers_is_maelstroms() {
 #[test]
 fn answers_that_are_not_what_was_asked_are_a_warning() {
     let results = txn(
-        Workload::TxnRwRegister,
+        "txn-rw-register",
         "strict-serializable",
         "
         0 invoke txn [[:w 1 1] [:r 2 nil]]

@@ -1,13 +1,11 @@
 //! unique-ids
 
-use glomer_workbench::checker::Workload;
-
 use crate::support::{assert_has, assert_table, check};
 
 #[test]
 fn distinct_ids_of_any_type_are_valid() {
     let results = check(
-        Workload::UniqueIds,
+        "unique-ids",
         r#"
         0 invoke generate
         1 invoke generate
@@ -29,7 +27,7 @@ fn distinct_ids_of_any_type_are_valid() {
 #[test]
 fn an_id_handed_out_twice_is_invalid() {
     let results = check(
-        Workload::UniqueIds,
+        "unique-ids",
         "
         0 invoke generate
         0 ok generate 7
@@ -48,7 +46,7 @@ fn an_id_handed_out_twice_is_invalid() {
 #[test]
 fn compound_ids_are_compared_by_content() {
     let results = check(
-        Workload::UniqueIds,
+        "unique-ids",
         r#"
         0 invoke generate
         0 ok generate {"node" 1, "n" [1 2]}
@@ -67,7 +65,7 @@ fn the_most_frequent_duplicates_are_shown() {
             lines += &format!("0 invoke generate\n0 ok generate {id}\n");
         }
     }
-    let results = check(Workload::UniqueIds, &lines);
+    let results = check("unique-ids", &lines);
     assert_has(
         &results,
         "{:valid? false, :duplicated-count 100, :range [0 99]}",
@@ -88,7 +86,7 @@ fn the_most_frequent_duplicates_are_shown() {
 
 #[test]
 fn without_ids_there_is_nothing_to_say_against() {
-    let results = check(Workload::UniqueIds, "0 invoke generate\n0 info generate");
+    let results = check("unique-ids", "0 invoke generate\n0 info generate");
     assert_has(
         &results,
         "{:valid? true, :attempted-count 1, :acknowledged-count 0, :range [nil nil]}",
@@ -112,7 +110,7 @@ fn the_verdict_is_maelstroms() {
         "31691265005705735037417580546",
     );
     assert_table(
-        Workload::UniqueIds,
+        "unique-ids",
         &[
             ("no id", SOURCE, "true", ""),
             ("ok: different ids", SOURCE, "true", &ids(&["1", "2", "-1"])),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use glomer_workbench::checker::Validity;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
 use glomer_workbench::report::{self, Input};
@@ -120,7 +121,7 @@ impl Report {
             ending: if parts.problem.is_some() {
                 Ending::Broken
             } else {
-                Ending::of(None, &results)
+                Ending::of(None, Validity::of(&results))
             },
             logs: &[
                 ("n0".into(), "node-logs/n0.log".into()),

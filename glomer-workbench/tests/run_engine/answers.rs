@@ -2,6 +2,8 @@
 //! answer, after Maelstrom's `client.clj` (`recv!`, `rpc!`, `with-errors`, `check-body`) and the
 //! schemas of its workloads.
 
+use glomer_workbench::workload::Workloads;
+
 use super::*;
 
 /// Stands for an integer beyond 64 bits, which `Value` has no room for.
@@ -9,13 +11,13 @@ const WIDE: &str = "@wide";
 const DIGITS: &str = "1267650600228229401496703205377";
 
 /// A right answer to any request, without its `in_reply_to`.
-fn right(workload: Workload, body: &Value) -> Value {
+fn right(workload: &str, body: &Value) -> Value {
     let kind = body["type"].as_str().unwrap();
     let mut answer = match (workload, kind) {
         (_, "echo") => json!({"echo": body["echo"]}),
         (_, "generate") => json!({"id": body["msg_id"]}),
-        (Workload::Broadcast, "read") => json!({"messages": []}),
-        (Workload::GSet, "read") => json!({"value": []}),
+        ("broadcast", "read") => json!({"messages": []}),
+        ("g-set", "read") => json!({"value": []}),
         (_, "read") => json!({"value": 0}),
         (_, "txn") => json!({"txn": body["txn"]}),
         (_, "send") => json!({"offset": 0}),
@@ -30,12 +32,13 @@ fn right(workload: Workload, body: &Value) -> Value {
 /// How the first operation of a function ends, `ok`, `fail` or `info`, and with which value, if
 /// its request, of a type, is answered like this: `answer` makes the bodies of the right one.
 fn ending(
-    workload: Workload,
+    workload: &str,
     (f, kind): (&str, &str),
     answer: &dyn Fn(Value) -> Vec<Value>,
 ) -> (&'static str, String) {
-    let mut plan = plan(workload, 1);
-    if workload == Workload::LinKv {
+    let workloads = Workloads::default();
+    let mut plan = plan_of(workloads.get(workload).unwrap(), 1);
+    if workload == "lin-kv" {
         plan.setting.concurrency = 2;
     }
     let mut node = |_: usize, src: &str, body: &Value| {
@@ -174,21 +177,21 @@ fn every_kind_of_answer_ends_an_operation_as_under_maelstrom() {
     ];
     // Function and request; whether errors are told apart, and whether it changes nothing.
     for (workload, op, told, idempotent) in [
-        (Workload::Echo, ("echo", "echo"), true, false),
-        (Workload::UniqueIds, ("generate", "generate"), true, false),
-        (Workload::Broadcast, ("broadcast", "broadcast"), true, false),
-        (Workload::Broadcast, ("read", "read"), true, true),
-        (Workload::GSet, ("add", "add"), false, false),
-        (Workload::GSet, ("read", "read"), false, false),
-        (Workload::PnCounter, ("add", "add"), false, false),
-        (Workload::GCounter, ("read", "read"), false, false),
-        (Workload::LinKv, ("read", "read"), true, true),
-        (Workload::LinKv, ("write", "write"), true, false),
-        (Workload::LinKv, ("cas", "cas"), true, false),
-        (Workload::Kafka, ("send", "send"), true, false),
-        (Workload::Kafka, ("poll", "poll"), true, false),
-        (Workload::TxnListAppend, ("txn", "txn"), true, false),
-        (Workload::TxnRwRegister, ("txn", "txn"), true, false),
+        ("echo", ("echo", "echo"), true, false),
+        ("unique-ids", ("generate", "generate"), true, false),
+        ("broadcast", ("broadcast", "broadcast"), true, false),
+        ("broadcast", ("read", "read"), true, true),
+        ("g-set", ("add", "add"), false, false),
+        ("g-set", ("read", "read"), false, false),
+        ("pn-counter", ("add", "add"), false, false),
+        ("g-counter", ("read", "read"), false, false),
+        ("lin-kv", ("read", "read"), true, true),
+        ("lin-kv", ("write", "write"), true, false),
+        ("lin-kv", ("cas", "cas"), true, false),
+        ("kafka", ("send", "send"), true, false),
+        ("kafka", ("poll", "poll"), true, false),
+        ("txn-list-append", ("txn", "txn"), true, false),
+        ("txn-rw-register", ("txn", "txn"), true, false),
     ] {
         for (what, usually, answer) in &anything {
             let is_error = what.contains("error");
@@ -213,13 +216,13 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
     let txn = ("txn", "txn");
     for (workload, op, field, rows) in [
         (
-            Workload::Echo,
+            "echo",
             ("echo", "echo"),
             "echo",
             vec![(json!(null), "ok"), (json!(7), "ok"), (json!([]), "ok")],
         ),
         (
-            Workload::UniqueIds,
+            "unique-ids",
             ("generate", "generate"),
             "id",
             vec![
@@ -229,7 +232,7 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::Broadcast,
+            "broadcast",
             read,
             "messages",
             vec![
@@ -241,13 +244,13 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::GSet,
+            "g-set",
             read,
             "value",
             vec![(json!(null), "ok"), (json!([1]), "ok"), (json!({}), "info")],
         ),
         (
-            Workload::PnCounter,
+            "pn-counter",
             read,
             "value",
             vec![
@@ -259,13 +262,13 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::LinKv,
+            "lin-kv",
             read,
             "value",
             vec![(json!(null), "ok"), (json!(1.5), "ok"), (json!(WIDE), "ok")],
         ),
         (
-            Workload::Kafka,
+            "kafka",
             ("send", "send"),
             "offset",
             vec![
@@ -275,7 +278,7 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::Kafka,
+            "kafka",
             poll,
             "msgs",
             vec![
@@ -291,7 +294,7 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::TxnListAppend,
+            "txn-list-append",
             txn,
             "txn",
             vec![
@@ -308,7 +311,7 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
             ],
         ),
         (
-            Workload::TxnRwRegister,
+            "txn-rw-register",
             txn,
             "txn",
             vec![
@@ -331,7 +334,7 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
         assert_eq!(ended, "info", "{workload} {}: no {field}", op.0);
     }
     // An empty list of operations, as Maelstrom has it.
-    let null = ending(Workload::TxnListAppend, txn, &|body| {
+    let null = ending("txn-list-append", txn, &|body| {
         with(body, "txn", json!(null))
     });
     assert_eq!(null.1, "[]");
@@ -344,7 +347,7 @@ pub(super) fn widened(line: &str) -> String {
 
 #[test]
 fn a_node_that_does_not_reply_to_its_init_is_told_what_it_wrote() {
-    let ran = run(plan(Workload::Echo, 1), &mut |_, src, body| {
+    let ran = run(plan(Echo, 1), &mut |_, src, body| {
         vec![(
             src.to_owned(),
             json!({"type": "init_ok", "id": body["msg_id"]}),

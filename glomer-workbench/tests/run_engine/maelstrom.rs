@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use glomer_runtime::sim::{Delivery, Latency, ms, secs};
-use glomer_workbench::checker::{CheckOptions, Workload, check};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::OpType;
+use glomer_workbench::workload::{AnyWorkload, Broadcast, Setting};
 use serde_json::{Value, json};
 
 use crate::{Node, ok, plan, run};
@@ -19,7 +19,7 @@ const RUNS: u64 = 5;
 fn figures(delivery: Delivery, mut node: impl FnMut() -> Box<Node<'static>>) -> [f64; 3] {
     let mut means = [0.0; 3];
     for seed in 0..RUNS {
-        let mut plan = plan(Workload::Broadcast, NODES);
+        let mut plan = plan(Broadcast::default(), NODES);
         plan.seed = seed;
         plan.interval = Some(ms(10));
         plan.time_limit = secs(20);
@@ -29,7 +29,9 @@ fn figures(delivery: Delivery, mut node: impl FnMut() -> Box<Node<'static>>) -> 
         let ran = run(plan, &mut *node());
         assert_eq!(ran.problem, None);
         let operations = ran.ops(OpType::Invoke).count();
-        let results = check(Workload::Broadcast, &ran.history, &CheckOptions::default());
+        let results = AnyWorkload::new(Broadcast::default())
+            .check(&Setting::new(NODES), &ran.history)
+            .to_edn(&ran.history);
         assert_eq!(
             results.get("lost-count").and_then(|it| it.as_int()),
             Some(0)

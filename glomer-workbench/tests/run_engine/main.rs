@@ -2,12 +2,12 @@
 
 mod answers;
 mod maelstrom;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use glomer_runtime::sim::{Latency, ms, secs};
-use glomer_workbench::checker::Workload;
 use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::journal::{EventKind, Journal};
@@ -16,15 +16,22 @@ use glomer_workbench::run::nemesis::{
 };
 use glomer_workbench::run::plan::Plan;
 use glomer_workbench::run::problem::{Problem, ProblemKind};
+use glomer_workbench::workload::{
+    AnyWorkload, Broadcast, Echo, Kafka, LinKv, TxnListAppend, Workload,
+};
 use serde_json::{Value, json};
 
-fn plan(workload: Workload, nodes: usize) -> Plan {
+fn plan(workload: impl Workload, nodes: usize) -> Plan {
+    plan_of(&AnyWorkload::new(workload), nodes)
+}
+
+fn plan_of(workload: &AnyWorkload, nodes: usize) -> Plan {
     Plan {
         seed: 42,
         interval: Some(ms(100)),
         time_limit: secs(10),
         nemesis_interval: secs(2),
-        ..Plan::new(workload, nodes)
+        ..Plan::of(workload.clone(), nodes)
     }
 }
 
@@ -167,7 +174,7 @@ fn flooding(nodes: usize) -> impl FnMut(usize, &str, &Value) -> Vec<(String, Val
 
 #[test]
 fn a_run_has_the_phases_of_maelstrom() {
-    let ran = run(plan(Workload::Broadcast, 5), &mut flooding(5));
+    let ran = run(plan(Broadcast::default(), 5), &mut flooding(5));
     assert_eq!(ran.problem, None);
     let second = |op: &&Op| op.time as f64 / 1e9;
     let invocations: Vec<&Op> = ran.ops(OpType::Invoke).collect();
@@ -209,7 +216,7 @@ fn a_run_has_the_phases_of_maelstrom() {
 
 #[test]
 fn the_seed_decides_everything() {
-    let mut faulty = plan(Workload::Broadcast, 5);
+    let mut faulty = plan(Broadcast::default(), 5);
     faulty.faults = (Partition, Loss, Slow, Kill).into();
     faulty.latency = Latency::exponential(ms(50));
     let with = |seed| {
@@ -229,7 +236,7 @@ fn the_seed_decides_everything() {
 #[test]
 fn operations_do_not_depend_on_how_the_nodes_do() {
     let values = |latency| {
-        let mut plan = plan(Workload::TxnListAppend, 3);
+        let mut plan = plan(TxnListAppend::default(), 3);
         plan.latency = latency;
         // Threads enough for no operation to wait.
         plan.setting.concurrency = 300;
@@ -256,7 +263,7 @@ fn operations_do_not_depend_on_how_the_nodes_do() {
 
 #[test]
 fn without_an_answer_the_process_ends_and_a_new_client_comes() {
-    let mut plan = plan(Workload::Echo, 1);
+    let mut plan = plan(Echo, 1);
     plan.time_limit = secs(12);
     let mut clients = BTreeSet::new();
     let mut node = |number: usize, src: &str, body: &Value| {
@@ -280,7 +287,7 @@ fn without_an_answer_the_process_ends_and_a_new_client_comes() {
 
 #[test]
 fn an_answer_that_comes_too_late_does_no_harm() {
-    let mut plan = plan(Workload::Echo, 1);
+    let mut plan = plan(Echo, 1);
     plan.time_limit = secs(20);
     let mut late = Vec::new();
     let mut node = |number: usize, src: &str, body: &Value| {
@@ -301,7 +308,7 @@ fn an_answer_that_comes_too_late_does_no_harm() {
 
 #[test]
 fn a_partition_drops_what_arrives_until_it_heals() {
-    let mut plan = plan(Workload::Broadcast, 5);
+    let mut plan = plan(Broadcast::default(), 5);
     plan.faults = Partition.into();
     plan.latency = Latency::constant(ms(20));
     let ran = run(plan, &mut flooding(5));
@@ -328,7 +335,7 @@ fn a_partition_drops_what_arrives_until_it_heals() {
 
 #[test]
 fn loss_takes_messages_between_nodes_only() {
-    let mut plan = plan(Workload::Broadcast, 3);
+    let mut plan = plan(Broadcast::default(), 3);
     plan.p_loss = Some(1.0);
     let ran = run(plan, &mut flooding(3));
     assert!(ran.journal.servers().sent > 0);
@@ -341,7 +348,7 @@ fn loss_takes_messages_between_nodes_only() {
 
 #[test]
 fn duplicates_arrive_twice_under_one_number() {
-    let mut plan = plan(Workload::Broadcast, 3);
+    let mut plan = plan(Broadcast::default(), 3);
     plan.p_duplicate = Some(1.0);
     let ran = run(plan, &mut flooding(3));
     let servers = ran.journal.servers();
@@ -363,7 +370,7 @@ fn cut(op: &Op) -> BTreeSet<(String, String)> {
 
 #[test]
 fn a_one_way_partition_drops_in_one_direction() {
-    let mut plan = plan(Workload::Broadcast, 5);
+    let mut plan = plan(Broadcast::default(), 5);
     plan.faults = OneWayPartition.into();
     plan.nemesis_interval = secs(1_000);
     let ran = run(plan, &mut flooding(5));
@@ -394,7 +401,7 @@ fn a_one_way_partition_drops_in_one_direction() {
 
 #[test]
 fn a_partition_that_ends_leaves_those_of_other_faults() {
-    let mut plan = plan(Workload::Broadcast, 5);
+    let mut plan = plan(Broadcast::default(), 5);
     plan.faults = (Partition, OneWayPartition).into();
     plan.nemesis_interval = secs(1);
     plan.time_limit = secs(20);
@@ -428,7 +435,7 @@ fn a_partition_that_ends_leaves_those_of_other_faults() {
 
 #[test]
 fn skew_turns_the_clocks_of_nodes() {
-    let mut plan = plan(Workload::Echo, 3);
+    let mut plan = plan(Echo, 3);
     plan.faults = Skew.into();
     plan.time_limit = secs(60);
     let ran = run(plan, &mut echo);
@@ -447,7 +454,7 @@ fn skew_turns_the_clocks_of_nodes() {
 
 #[test]
 fn the_nemesis_switches_loss_on_and_off() {
-    let mut plan = plan(Workload::Broadcast, 3);
+    let mut plan = plan(Broadcast::default(), 3);
     plan.faults = Loss.into();
     plan.p_loss = Some(1.0);
     let ran = run(plan, &mut flooding(3));
@@ -465,7 +472,7 @@ fn the_nemesis_switches_loss_on_and_off() {
 #[test]
 fn slowness_stretches_latency() {
     let delays = |faults: Faults| {
-        let mut plan = plan(Workload::Broadcast, 3);
+        let mut plan = plan(Broadcast::default(), 3);
         plan.latency = Latency::constant(ms(10));
         plan.faults = faults;
         let ran = run(plan, &mut flooding(3));
@@ -486,7 +493,7 @@ fn slowness_stretches_latency() {
 
 #[test]
 fn killed_nodes_start_afresh_and_hear_init_and_topology_again() {
-    let mut plan = plan(Workload::Broadcast, 3);
+    let mut plan = plan(Broadcast::default(), 3);
     plan.faults = Kill.into();
     plan.time_limit = secs(20);
     let mut heard: Vec<Vec<String>> = vec![Vec::new(); 3];
@@ -529,7 +536,7 @@ fn killed_nodes_start_afresh_and_hear_init_and_topology_again() {
 
 #[test]
 fn paused_nodes_are_resumed() {
-    let mut plan = plan(Workload::Echo, 3);
+    let mut plan = plan(Echo, 3);
     plan.faults = Pause.into();
     plan.time_limit = secs(30);
     let ran = run(plan, &mut echo);
@@ -544,7 +551,7 @@ fn paused_nodes_are_resumed() {
 
 #[test]
 fn lin_kv_reads_writes_and_compares_in_groups() {
-    let mut plan = plan(Workload::LinKv, 2);
+    let mut plan = plan(LinKv::default(), 2);
     plan.setting.concurrency = 8;
     plan.interval = Some(ms(10));
     let mut registers = std::collections::HashMap::new();
@@ -604,7 +611,7 @@ fn lin_kv_reads_writes_and_compares_in_groups() {
 
 #[test]
 fn a_key_that_too_many_processes_touched_is_left() {
-    let mut plan = plan(Workload::LinKv, 2);
+    let mut plan = plan(LinKv::default(), 2);
     plan.setting.concurrency = 4;
     plan.interval = Some(ms(50));
     plan.time_limit = secs(30);
@@ -628,7 +635,7 @@ fn a_key_that_too_many_processes_touched_is_left() {
 
 #[test]
 fn kafka_polls_everything_from_the_beginning_at_the_end() {
-    let mut plan = plan(Workload::Kafka, 2);
+    let mut plan = plan(Kafka::default(), 2);
     plan.setting.concurrency = 4;
     plan.interval = Some(ms(10));
     let mut logs = std::collections::BTreeMap::<String, Vec<Value>>::new();
@@ -728,7 +735,7 @@ fn a_node_that_breaks_the_protocol_ends_the_run() {
         ),
     ];
     for (line, expected) in lines {
-        let mut engine = Engine::new(plan(Workload::Echo, 2));
+        let mut engine = Engine::new(plan(Echo, 2));
         engine.start(Duration::ZERO);
         engine.line(ms(1), 1, line.as_bytes());
         assert!(engine.is_over());
@@ -746,7 +753,7 @@ fn a_node_that_breaks_the_protocol_ends_the_run() {
 
 #[test]
 fn a_node_that_died_in_the_end_is_still_told_of_and_only_the_first_problem_counts() {
-    let mut engine = Engine::new(plan(Workload::Echo, 2));
+    let mut engine = Engine::new(plan(Echo, 2));
     engine.start(Duration::ZERO);
     engine.line(ms(1), 1, b"hello");
     let crashed = || ProblemKind::Crashed {
@@ -757,7 +764,7 @@ fn a_node_that_died_in_the_end_is_still_told_of_and_only_the_first_problem_count
     let problem = engine.finish().2.unwrap();
     assert_eq!(problem.node.as_deref(), Some("n1"));
 
-    let mut empty = plan(Workload::Echo, 1);
+    let mut empty = plan(Echo, 1);
     empty.interval = None;
     let mut engine = Engine::new(empty);
     engine.start(Duration::ZERO);
@@ -779,7 +786,7 @@ fn a_node_that_does_not_answer_init_or_topology_ends_the_run() {
             false => echo(number, src, body),
         }
     };
-    let ran = run(plan(Workload::Broadcast, 3), &mut silent("init"));
+    let ran = run(plan(Broadcast::default(), 3), &mut silent("init"));
     assert_eq!(ran.ended, secs(10));
     let problem = ran.problem.unwrap();
     assert!(
@@ -788,12 +795,12 @@ fn a_node_that_does_not_answer_init_or_topology_ends_the_run() {
     );
     assert!(!problem.is_violation());
 
-    let ran = run(plan(Workload::Broadcast, 3), &mut silent("topology"));
+    let ran = run(plan(Broadcast::default(), 3), &mut silent("topology"));
     let problem = ran.problem.unwrap();
     assert!(problem.to_string().contains("topology"), "{problem}");
 
     let wrong = run(
-        plan(Workload::Broadcast, 3),
+        plan(Broadcast::default(), 3),
         &mut |number: usize, src: &str, body: &Value| {
             let mut answers = echo(number, src, body);
             if body["type"] == "init" {

@@ -48,7 +48,7 @@ const ALLOWED: [&str; 1] = ["int-send-skip"];
 
 /// # Errors
 /// If an operation is not what its function says.
-pub(super) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Edn, String> {
     let (events, names) = transaction::read(history)?;
     let errors = errors(&events, &names);
     let types = |bad: bool| {

@@ -24,7 +24,7 @@ const SHOWN: usize = 10;
 
 /// # Errors
 /// If a client operation is not `[key value]`, or not a read, write or cas.
-pub(super) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Edn, String> {
     let mut keys: BTreeMap<&Edn, Register<'_>> = BTreeMap::new();
     for (invocation, completion) in history.pairs() {
         let (key, asked) = key_and_value(invocation)?;

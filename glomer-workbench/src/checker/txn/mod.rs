@@ -24,7 +24,7 @@ use adya::history::{Interner, Mop, ReadValue, Scalar};
 use crate::edn::Edn;
 use crate::history::{Excerpt, History, Op, OpType, Process};
 
-use super::{CheckOptions, ConsistencyModel, Validity, warn};
+use super::{ConsistencyModel, Validity, warn};
 use answers::Answers;
 
 /// How long to look for the most telling cycle among transactions that all depend on each other.
@@ -35,9 +35,12 @@ const CYCLE_SEARCH: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If an operation's value is not a transaction.
-pub(super) fn check_list_append(history: &History, options: &CheckOptions) -> Result<Edn, String> {
+pub(crate) fn check_list_append(
+    history: &History,
+    models: &[ConsistencyModel],
+) -> Result<Edn, String> {
     let answers = Answers::of(history, "append");
-    let mut findings = Findings::of(history, &answers, adya::Workload::ListAppend, options)?;
+    let mut findings = Findings::of(history, &answers, adya::Workload::ListAppend, models)?;
     let unwritten = answers.unwritten_reads();
     if !unwritten.is_empty() {
         findings.forbid("unwritten-read", unwritten.into_iter().map(unwritten_read));
@@ -57,9 +60,12 @@ pub(super) fn check_list_append(history: &History, options: &CheckOptions) -> Re
 ///
 /// # Errors
 /// If an operation's value is not a transaction.
-pub(super) fn check_rw_register(history: &History, options: &CheckOptions) -> Result<Edn, String> {
+pub(crate) fn check_rw_register(
+    history: &History,
+    models: &[ConsistencyModel],
+) -> Result<Edn, String> {
     let answers = Answers::of(history, "w");
-    let mut findings = Findings::of(history, &answers, adya::Workload::RwRegister, options)?;
+    let mut findings = Findings::of(history, &answers, adya::Workload::RwRegister, models)?;
     findings.anomalies.remove("cycle-search-timeout");
     let mut map = match answers.confused_registers() {
         Some(confusion) if findings.valid != Validity::False => confused(confusion),
@@ -143,9 +149,9 @@ impl Findings {
         history: &History,
         answers: &Answers<'_>,
         workload: adya::Workload,
-        options: &CheckOptions,
+        models: &[ConsistencyModel],
     ) -> Result<Self, String> {
-        let models = options.consistency_models.iter();
+        let models = models.iter();
         let models: Vec<String> = models.map(|model| model.name().to_owned()).collect();
         let transactions = read(history, answers, workload)?;
         let report = adya::check(

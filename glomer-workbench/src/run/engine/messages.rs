@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::{Action, Engine, NodeState, Phase, nanos};
 use crate::edn::Edn;
-use crate::run::clients::{Failure, Owner};
+use crate::run::clients::Owner;
 use crate::run::journal::EventKind;
 use crate::run::problem::{NotAnAnswer, ProblemKind, excerpt};
 use crate::run::wire;
+use crate::workload::client::{Incoming, Request};
+use crate::workload::erased::SetUp;
 
 /// How long a node may take to answer its `init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,17 +30,55 @@ impl Engine {
             "node_id": &*self.names[node],
             "node_ids": self.plan.setting.nodes,
         });
-        self.request(now, client, node, init, INIT_TIMEOUT);
+        let request = Request {
+            number: 0,
+            node,
+            body: init,
+        };
+        self.request(now, client, request, INIT_TIMEOUT);
     }
 
-    /// Sends a node what the workload begins with, if it does.
+    /// Sets a node up as the workload wants it.
     pub(super) fn set_up_node(&mut self, now: Duration, node: usize) {
         let client = self.open(Owner::Setup(node));
-        match self.traffic.setup() {
-            Some(call) => self.request(now, client, node, call.body, self.traffic.timeout()),
-            None => {
+        let set_up = self.traffic.set_up(node);
+        self.set_up_goes_on(now, client, node, set_up, None);
+    }
+
+    fn set_up_goes_on(
+        &mut self,
+        now: Duration,
+        client: Address,
+        node: usize,
+        set_up: SetUp,
+        last: Option<&Edn>,
+    ) {
+        match set_up {
+            SetUp::Ask(requests) => {
+                for request in requests {
+                    let kind = request.body["type"].as_str().unwrap_or_default();
+                    kind.clone_into(&mut self.set_up_with[node]);
+                    self.request(now, client, request, self.traffic.timeout());
+                }
+            }
+            SetUp::Done => {
                 self.clients.close(&mut self.network, client);
                 self.unready.remove(&node);
+            }
+            SetUp::Failed(problem) => {
+                self.clients.close(&mut self.network, client);
+                self.setup_failed(
+                    node,
+                    match last {
+                        None => problem,
+                        Some(body) if is_error(body) => {
+                            format!("it answered {}", json_text(body))
+                        }
+                        Some(body) => {
+                            format!("it answered {}, but {problem}", json_text(body))
+                        }
+                    },
+                );
             }
         }
     }
@@ -60,11 +100,16 @@ impl Engine {
         &mut self,
         now: Duration,
         client: Address,
-        node: usize,
-        mut body: Value,
+        request: Request,
         timeout: Duration,
     ) {
-        self.clients.request(client, &mut body, now + timeout);
+        let Request {
+            number,
+            node,
+            mut body,
+        } = request;
+        self.clients
+            .request(client, number, &mut body, now + timeout);
         self.send(now, client, self.address(node), body.to_string().into());
     }
 
@@ -131,13 +176,17 @@ impl Engine {
                 let Some(owner) = self.clients.waiting(dest) else {
                     return;
                 };
-                let Ok(body) = Edn::from_json(&body) else {
+                let Ok(read) = Edn::from_json(&body) else {
                     return;
                 };
-                if self.clients.answered(dest, &body) {
-                    self.answered(now, dest, owner, body);
+                if let Some(number) = self.clients.answered(dest, &read) {
+                    let answer = Incoming {
+                        text: body,
+                        body: read,
+                    };
+                    self.answered(now, dest, owner, number, answer);
                 } else if let Owner::Init(node) = owner {
-                    self.not_answers.insert(node, json_text(&body));
+                    self.not_answers.insert(node, json_text(&read));
                 }
             }
             Role::Service => {
@@ -153,12 +202,19 @@ impl Engine {
         }
     }
 
-    pub(super) fn answered(&mut self, now: Duration, client: Address, owner: Owner, body: Edn) {
+    fn answered(
+        &mut self,
+        now: Duration,
+        client: Address,
+        owner: Owner,
+        number: u64,
+        answer: Incoming,
+    ) {
         match owner {
             Owner::Init(node) => {
                 self.clients.close(&mut self.network, client);
-                if body.get("type").and_then(Edn::name) != Some("init_ok") {
-                    let answer = json_text(&body);
+                if answer.body.get("type").and_then(Edn::name) != Some("init_ok") {
+                    let answer = json_text(&answer.body);
                     return self.failed(node, ProblemKind::InitFailed { answer });
                 }
                 match self.phase {
@@ -170,26 +226,12 @@ impl Engine {
                 }
             }
             Owner::Setup(node) => {
-                self.clients.close(&mut self.network, client);
-                let call = self.traffic.setup();
-                let problem = match (is_error(&body), &call) {
-                    (true, _) => Some(format!("it answered {}", json_text(&body))),
-                    (false, Some(call)) => match call.reply.check(&body) {
-                        Ok(()) => None,
-                        Err(problem) => {
-                            Some(format!("it answered {}, but {problem}", json_text(&body)))
-                        }
-                    },
-                    (false, None) => None,
-                };
-                match problem {
-                    None => {
-                        self.unready.remove(&node);
-                    }
-                    Some(problem) => self.setup_failed(node, problem),
-                }
+                let set_up =
+                    self.traffic
+                        .set_up_answered(node, number, answer.clone().into_result());
+                self.set_up_goes_on(now, client, node, set_up, Some(&answer.body));
             }
-            Owner::Thread(thread) => self.went_on(now, thread, body),
+            Owner::Thread(thread) => self.went_on(now, thread, number, answer),
         }
     }
 
@@ -208,25 +250,23 @@ impl Engine {
                 let timeout = self.traffic.timeout();
                 self.setup_failed(node, format!("there was no answer within {timeout:?}"));
             }
-            Owner::Thread(thread) => self.gave_up(now, thread, &Failure::Timeout),
+            Owner::Thread(thread) => self.gave_up(now, thread),
         }
     }
 
-    pub(super) fn setup_failed(&mut self, node: usize, problem: String) {
-        let call = self.traffic.setup();
-        let request = call.map(|call| call.body["type"].as_str().unwrap_or_default().to_owned());
-        let request = request.unwrap_or_default();
+    fn setup_failed(&mut self, node: usize, problem: String) {
+        let request = self.set_up_with[node].clone();
         self.failed(node, ProblemKind::SetupFailed { request, problem });
     }
 }
 
 /// Whether a body tells of an error.
-pub(super) fn is_error(body: &Edn) -> bool {
+pub(crate) fn is_error(body: &Edn) -> bool {
     body.get("type").and_then(Edn::name) == Some("error")
 }
 
 /// A body as it was written, as far as it can be shown.
-pub(super) fn json_text(body: &Edn) -> String {
+pub(crate) fn json_text(body: &Edn) -> String {
     let text = serde_json::to_string(body).unwrap_or_else(|_| body.to_string());
     excerpt(text.as_bytes())
 }

@@ -10,6 +10,8 @@ mod messages;
 mod operations;
 mod phases;
 
+pub(crate) use messages::{is_error, json_text};
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +29,9 @@ use super::plan::Plan;
 use super::problem::{Problem, ProblemKind, excerpt};
 use super::threads::Threads;
 use super::wire;
+use crate::history::typed::Moment;
 use crate::history::{History, Op};
-use crate::workload::{Client, Invocation, Reply, Traffic, traffic};
+use crate::workload::erased::{Invocation, Traffic};
 
 /// How many bytes of messages may be under way.
 const IN_FLIGHT_LIMIT: usize = 2 << 30;
@@ -123,14 +126,12 @@ enum NodeState {
 /// An operation under way.
 struct UnderWay {
     op: Invocation,
-    /// The answer that the client waits for.
-    reply: &'static Reply,
+    invoked: Moment,
 }
 
 struct ThreadClient {
     address: Address,
     process: u64,
-    client: Box<dyn Client>,
 }
 
 /// A run, but for its processes.
@@ -145,6 +146,8 @@ pub struct Engine {
     nodes: Vec<NodeState>,
     /// Nodes that have yet to answer `init` or what follows it.
     unready: BTreeSet<usize>,
+    /// The type of the last request that each node was set up with.
+    set_up_with: Vec<String>,
     services: HashMap<Address, Box<dyn Service>>,
     service_rng: Rng,
     /// What nodes sent to the client of their `init` that answers nothing, by node.
@@ -222,10 +225,11 @@ impl Engine {
             names,
             nodes: vec![NodeState::Down; count],
             unready: BTreeSet::new(),
+            set_up_with: vec![String::new(); count],
             services,
             service_rng,
             not_answers: HashMap::new(),
-            traffic: traffic(plan.workload, &plan.setting),
+            traffic: plan.workload.traffic(&plan.setting),
             threads: Threads::new(concurrency),
             clients: Clients::default(),
             thread_clients: (0..concurrency).map(|_| None).collect(),

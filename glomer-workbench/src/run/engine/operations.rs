@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::messages::{is_error, json_text};
 use super::{Engine, ThreadClient, UnderWay, nanos};
 use crate::edn::Edn;
+use crate::history::typed::Moment;
 use crate::history::{Op, OpType, Process};
-use crate::run::clients::{Failure, Owner};
-use crate::workload::{Invocation, Step};
+use crate::run::clients::Owner;
+use crate::run::problem::Problem;
+use crate::workload::Notation;
+use crate::workload::client::{Incoming, WrongAnswer};
+use crate::workload::erased::{End, Invocation, Step};
 
 /// How many wrong answers are told of while the run goes on; the history has all of them.
 const WARNINGS: usize = 5;
@@ -15,8 +18,10 @@ const WARNINGS: usize = 5;
 impl Engine {
     pub(super) fn invoke(&mut self, now: Duration, thread: usize, op: Invocation) {
         self.threads.begin(thread);
-        self.note(now, OpType::Invoke, thread, &op, op.value.clone(), None);
         let process = self.threads.process(thread);
+        let value = op.notation.value.clone();
+        let invoked = self.note(now, OpType::Invoke, process, &op, value, None);
+        self.under_way[thread] = Some(UnderWay { op, invoked });
         let reusable = match &self.thread_clients[thread] {
             Some(client) => client.process == process || self.traffic.keeps_clients(),
             None => false,
@@ -28,114 +33,94 @@ impl Engine {
             self.thread_clients[thread] = Some(ThreadClient {
                 address: self.open(Owner::Thread(thread)),
                 process,
-                client: self.traffic.client(),
             });
         }
-        let client = self.thread_clients[thread].as_mut();
-        let step = client.expect("the thread has a client").client.invoke(&op);
-        self.step(now, thread, op, step);
+        let step = self.traffic.invoke(thread, process);
+        self.step(now, thread, step);
     }
 
     /// A request of the thread's operation was answered.
-    pub(super) fn went_on(&mut self, now: Duration, thread: usize, body: Edn) {
-        if is_error(&body) {
-            return self.gave_up(now, thread, &Failure::of(&body));
-        }
-        let Some(UnderWay { op, reply }) = self.under_way[thread].take() else {
-            return;
-        };
-        if let Err(problem) = reply.check(&body) {
-            let answer = json_text(&body);
-            let node = &self.names[thread % self.nodes.len()];
-            if self.wrong_answers < WARNINGS {
-                self.wrong_answers += 1;
-                let text = format!("{node} answered {} with {answer}, but {problem}", op.f);
-                self.warn(text);
-            }
-            self.under_way[thread] = Some(UnderWay { op, reply });
-            let text = format!("{problem}, and the answer is {answer}");
-            return self.gave_up(now, thread, &Failure::Malformed(text));
-        }
-        let client = self.thread_clients[thread].as_mut();
-        let step = client
-            .expect("the thread has a client")
-            .client
-            .reply(&op, body);
-        self.step(now, thread, op, step);
+    pub(super) fn went_on(&mut self, now: Duration, thread: usize, number: u64, answer: Incoming) {
+        let step = self.traffic.answered(thread, number, answer.into_result());
+        self.step(now, thread, step);
     }
 
-    pub(super) fn step(&mut self, now: Duration, thread: usize, op: Invocation, step: Step) {
+    /// An answer to the thread's operation is overdue.
+    pub(super) fn gave_up(&mut self, now: Duration, thread: usize) {
+        if let Some(end) = self.traffic.timed_out(thread) {
+            self.complete(now, thread, end);
+        }
+    }
+
+    fn step(&mut self, now: Duration, thread: usize, step: Result<Step, String>) {
         match step {
-            Step::Call(call) => {
+            Ok(Step::Ask(requests)) => {
                 let client = self.thread_clients[thread].as_ref();
                 let address = client.expect("the thread has a client").address;
-                self.under_way[thread] = Some(UnderWay {
-                    op,
-                    reply: call.reply,
-                });
-                let node = thread % self.nodes.len();
-                self.request(now, address, node, call.body, self.traffic.timeout());
+                let timeout = self.traffic.timeout();
+                for request in requests {
+                    self.request(now, address, request, timeout);
+                }
             }
-            Step::Done(value) => self.complete(now, OpType::Ok, thread, &op, value, None),
-            Step::Crash => {
-                self.complete(now, OpType::Info, thread, &op, op.value.clone(), None);
-            }
+            Ok(Step::End(end)) => self.complete(now, thread, end),
+            Err(error) => self.stop(Problem::of_workload(error)),
         }
     }
 
-    pub(super) fn gave_up(&mut self, now: Duration, thread: usize, failure: &Failure) {
-        if let Some(UnderWay { op, .. }) = self.under_way[thread].take() {
-            let (kind, error) = failure.outcome(op.f, self.traffic.errors());
-            self.complete(now, kind, thread, &op, op.value.clone(), Some(error));
+    fn complete(&mut self, now: Duration, thread: usize, end: End) {
+        let Some(UnderWay { op, invoked }) = self.under_way[thread].take() else {
+            return;
+        };
+        if let Some(client) = &self.thread_clients[thread] {
+            self.clients.forget(client.address);
         }
-    }
-
-    pub(super) fn complete(
-        &mut self,
-        now: Duration,
-        kind: OpType,
-        thread: usize,
-        op: &Invocation,
-        value: Edn,
-        error: Option<Edn>,
-    ) {
-        self.note(now, kind, thread, op, value, error);
-        if let Some(op) = self.history.0.last() {
-            self.traffic.completed(op);
+        if let Some(wrong) = end.wrong_answer
+            && self.wrong_answers < WARNINGS
+        {
+            self.wrong_answers += 1;
+            let node = &self.names[thread % self.nodes.len()];
+            let (f, WrongAnswer { problem, answer }) = (&op.notation.f, wrong);
+            let text = format!("{node} answered {f} with {answer}, but {problem}");
+            self.warn(text);
         }
-        match kind {
+        let process = self.threads.process(thread);
+        let value = end.value.unwrap_or_else(|| op.notation.value.clone());
+        let completed = self.note(now, end.kind, process, &op, value, end.error);
+        self.traffic.completed(thread, process, invoked, completed);
+        match end.kind {
             OpType::Ok => self.status.ok += 1,
             OpType::Fail => self.status.fail += 1,
             OpType::Info => self.status.info += 1,
             OpType::Invoke => {}
         }
-        self.threads.end(thread, kind == OpType::Info);
+        self.threads.end(thread, end.kind == OpType::Info);
         self.blocked = false;
     }
 
-    pub(super) fn note(
+    fn note(
         &mut self,
         now: Duration,
         kind: OpType,
-        thread: usize,
+        process: u64,
         op: &Invocation,
         value: Edn,
         error: Option<Edn>,
-    ) {
+    ) -> Moment {
+        let moment = Moment {
+            index: self.history.0.len(),
+            time: now.saturating_sub(self.origin.unwrap_or_default()),
+        };
+        let Notation { f, extra, .. } = &op.notation;
         self.push(
             now,
             Op {
                 error,
                 is_final: op.is_final,
-                extra: op.extra.clone(),
-                ..Op::new(
-                    kind,
-                    Process::Client(self.threads.process(thread)),
-                    op.f,
-                    value,
-                )
+                extra: extra.clone(),
+                ..Op::new(kind, Process::Client(process), f, value)
             },
         );
+        moment
     }
 
     pub(super) fn push(&mut self, now: Duration, op: Op) {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use glomer_runtime::Rng;
 
 use super::{Engine, FinalPhase, Phase, nanos};
-use crate::workload::{FinalStep, FinalTurn, Turn};
+use crate::run::problem::Problem;
+use crate::workload::FinalTurn;
+use crate::workload::erased::{Chosen, FinalChosen};
 
 impl Engine {
     /// Goes on with the phase, or to the next one. Whether anything happened.
@@ -88,22 +90,26 @@ impl Engine {
                 break;
             }
             let seed = *self.op_seed.get_or_insert_with(|| self.op_seeds.next_u64());
-            let turn = Turn {
-                threads: &self.threads,
-                at,
-                rng: &mut Rng::seeded(seed),
-            };
-            match self.traffic.next(turn) {
-                Some((thread, op)) => {
-                    self.op_seed = None;
-                    if let Some(pace) = &mut self.pace {
-                        pace.took_place(at);
-                    }
-                    self.invoke(now, thread, op);
-                    went_on = true;
+            let rng = &mut Rng::seeded(seed);
+            let chosen = match self.traffic.next(&self.threads, at, rng) {
+                Ok(chosen) => chosen,
+                Err(error) => {
+                    self.stop(Problem::of_workload(error));
+                    return Some(true);
                 }
-                None => self.blocked = true,
+            };
+            if matches!(chosen, Chosen::Blocked) {
+                self.blocked = true;
+                break;
             }
+            self.op_seed = None;
+            if let Some(pace) = &mut self.pace {
+                pace.took_place(at);
+            }
+            if let Chosen::Op(thread, op) = chosen {
+                self.invoke(now, thread, op);
+            }
+            went_on = true;
         }
         (passed < self.plan.time_limit).then_some(went_on)
     }
@@ -127,12 +133,13 @@ impl Engine {
                 rng: &mut self.final_rng,
             };
             match self.traffic.final_step(turn) {
-                FinalStep::Invoke(op) => {
+                Ok(FinalChosen::Op(op)) => {
                     *done += 1;
                     self.invoke(now, thread, op);
                 }
-                FinalStep::Wait(until) => *next = Some(start + until),
-                FinalStep::Done => *next = None,
+                Ok(FinalChosen::Wait(until)) => *next = Some(start + until),
+                Ok(FinalChosen::Done) => *next = None,
+                Err(error) => self.stop(Problem::of_workload(error)),
             }
         }
         if let Phase::Final(phase) = &self.phase

@@ -84,8 +84,8 @@ fn groups() -> [Faults; 7] {
 ///     }
 /// }
 ///
-/// # use glomer_workbench::checker::Workload;
-/// let mut plan = Plan::new(Workload::LinKv, 3);
+/// # use glomer_workbench::workload::LinKv;
+/// let mut plan = Plan::new(LinKv::default(), 3);
 /// plan.faults = (LeaderStops, Kill).into();
 /// ```
 pub trait Fault: fmt::Debug + Send + Sync {

@@ -133,9 +133,9 @@ impl Nemesis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checker::Workload;
     use crate::edn::Edn;
     use crate::run::nemesis::{Faults, Kill, Loss, OneWayPartition, Partition, Pause, Skew, Slow};
+    use crate::workload::Echo;
     use std::collections::BTreeSet;
 
     type Struck = (Duration, String, Strike);
@@ -143,7 +143,7 @@ mod tests {
     fn plan(faults: impl Into<Faults>, nodes: usize) -> Plan {
         Plan {
             faults: faults.into(),
-            ..Plan::new(Workload::Echo, nodes)
+            ..Plan::new(Echo, nodes)
         }
     }
 

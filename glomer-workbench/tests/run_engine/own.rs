@@ -1,0 +1,542 @@
+//! Workloads of one's own: how the engine performs what they say.
+
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use glomer_runtime::handler;
+use glomer_runtime::sim::{ms, secs};
+use glomer_workbench::edn::Edn;
+use glomer_workbench::history::{OpType, Process};
+use glomer_workbench::prelude::*;
+use glomer_workbench::run::problem::ProblemKind;
+use glomer_workbench::workload::AnyWorkload;
+use serde_json::{Value, json};
+
+use super::{Ran, echo, ok, plan, run};
+
+/// Takes a lock for whoever asks.
+#[handler("acquire", reply = "granted")]
+fn acquire(lock: u64) -> bool {
+    true
+}
+
+/// Gives a lock back.
+#[handler("release")]
+fn release(lock: u64) {}
+
+/// Clients take a lock and give it back; no lock is ever held twice.
+#[derive(Clone)]
+struct Locks;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Op {
+    Acquire { lock: u64 },
+    Release { lock: u64 },
+}
+
+impl Workload for Locks {
+    const NAME: &'static str = "locks";
+    const ABOUT: &'static str = "Clients take locks and give them back";
+    type Op = Op;
+    type Output = bool;
+    /// The lock that the client holds.
+    type Session = Option<u64>;
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+        Some(match *turn.session {
+            Some(lock) => Op::Release { lock },
+            None => Op::Acquire {
+                lock: turn.rng.below(2),
+            },
+        })
+    }
+
+    async fn perform(held: &mut Option<u64>, client: &Client, op: &Op) -> Result<bool, Error> {
+        match *op {
+            Op::Acquire { lock } => {
+                let granted = client.call(Acquire { lock }).await?;
+                *held = granted.then_some(lock);
+                Ok(granted)
+            }
+            Op::Release { lock } => {
+                client.call(Release { lock }).await?;
+                *held = None;
+                Ok(true)
+            }
+        }
+    }
+
+    fn check(&self, history: &History<Op, bool>) -> Verdict {
+        // Every grant, and when its holder certainly began to give it back.
+        let mut grants = Vec::new();
+        for grant in history {
+            let Op::Acquire { lock } = grant.op else {
+                continue;
+            };
+            if grant.output() != Some(&true) {
+                continue;
+            }
+            let mut of_holder = history.iter().filter(|op| op.process == grant.process);
+            let back = of_holder.find(|op| grant.precedes(op));
+            grants.push((lock, grant, back.map(|back| back.invoked)));
+        }
+        let mut verdict = Verdict::new(true);
+        for (lock, grant, back) in &grants {
+            let overlapping = grants.iter().find(|(other_lock, other, _)| {
+                other_lock == lock
+                    && grant.completed < Some(other.invoked)
+                    && back.is_none_or(|back| other.completed < Some(back))
+            });
+            if let Some((_, other, _)) = overlapping {
+                verdict = Verdict::new(false).because(
+                    format!("lock {lock} was held twice"),
+                    [grant.invoked.index, other.invoked.index],
+                );
+            }
+        }
+        verdict.figure("grant-count", grants.len())
+    }
+}
+
+fn verdict(workload: impl Workload, ran: &Ran) -> Verdict {
+    AnyWorkload::new(workload).check(&Setting::new(2), &ran.history)
+}
+
+/// Two nodes that share their locks, or that do not.
+fn lock_server(shared: bool) -> impl FnMut(usize, &str, &Value) -> Vec<(String, Value)> {
+    let mut held = std::collections::BTreeSet::new();
+    move |node, src, body| {
+        let key = (if shared { 0 } else { node }, body["lock"].to_string());
+        let fields = match body["type"].as_str().unwrap() {
+            "acquire" => json!({"granted": held.insert(key)}),
+            "release" => {
+                held.remove(&key);
+                json!({})
+            }
+            _ => json!({}),
+        };
+        vec![ok(src, body, fields)]
+    }
+}
+
+#[test]
+fn clients_remember_and_the_history_is_checked_in_types() {
+    let ran = run(plan(Locks, 2), &mut lock_server(true));
+    assert_eq!(ran.problem, None);
+    let right = verdict(Locks, &ran);
+    assert_eq!(right.validity(), Validity::True);
+    assert!(right.get("grant-count").unwrap().as_int().unwrap() > 10);
+    let noted = |op: &glomer_workbench::history::Op| format!("{} {}", op.f, op.value);
+    let first: Vec<String> = ran.history.0.iter().take(2).map(noted).collect();
+    assert!(first[0].starts_with("acquire {:lock "), "{first:?}");
+    assert!(
+        ["acquire true", "acquire false"].contains(&&*first[1]),
+        "{first:?}"
+    );
+    assert!(ran.ops(OpType::Invoke).any(|op| op.f == "release"));
+
+    let ran = run(plan(Locks, 2), &mut lock_server(false));
+    let wrong = verdict(Locks, &ran);
+    assert_eq!(wrong.validity(), Validity::False);
+    let [first, second] = wrong.reasons()[0].operations[..] else {
+        panic!("{:?}", wrong.reasons());
+    };
+    assert_eq!(ran.history.0[first].value, ran.history.0[second].value);
+}
+
+#[test]
+fn the_same_seed_asks_the_same() {
+    let asked = |seed| {
+        let mut plan = plan(Locks, 2);
+        plan.seed = seed;
+        run(plan, &mut lock_server(true)).history
+    };
+    assert_eq!(asked(7), asked(7));
+    assert_ne!(asked(7), asked(8));
+}
+
+/// What a workload does with its client, for the tests below.
+#[derive(Clone)]
+struct Does<P>(P);
+
+/// A way to perform an operation, whose number is given.
+trait Way: Clone + Send + Sync + 'static {
+    /// How often the client performed an operation before, and the client.
+    fn perform(done: &mut u64, client: &Client) -> impl Future<Output = Result<Value, Error>>;
+
+    fn errors() -> Errors {
+        Errors::Definite
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Go;
+
+impl<P: Way> Workload for Does<P> {
+    const NAME: &'static str = "does";
+    const ABOUT: &'static str = "Does something";
+    type Op = Go;
+    type Output = Value;
+    type Session = u64;
+
+    fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Go> {
+        Some(Go)
+    }
+
+    async fn perform(done: &mut u64, client: &Client, _: &Go) -> Result<Value, Error> {
+        P::perform(done, client).await
+    }
+
+    fn errors(_: &Go) -> Errors {
+        P::errors()
+    }
+
+    fn check(&self, _: &History<Go, Value>) -> Verdict {
+        Verdict::new(true)
+    }
+}
+
+fn ping() -> Value {
+    json!({"type": "ping"})
+}
+
+/// The completions: kind, value and error.
+fn completions(ran: &Ran) -> Vec<(OpType, String, String)> {
+    let ops = ran
+        .history
+        .client_ops()
+        .filter(|op| op.kind != OpType::Invoke);
+    ops.map(|op| {
+        let error = op.error.clone().unwrap_or_default();
+        (op.kind, op.value.to_string(), error.to_string())
+    })
+    .collect()
+}
+
+/// Asks all nodes at once.
+#[derive(Clone)]
+struct All;
+
+impl Way for All {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        let (n0, n1) = (client.node("n0"), client.node("n1"));
+        let (mut one, mut other) = (pin!(n0.json(ping())), pin!(n1.json(ping())));
+        let (mut first, mut second) = (None, None);
+        poll_fn(|cx| {
+            if first.is_none()
+                && let Poll::Ready(answer) = one.as_mut().poll(cx)
+            {
+                first = Some(answer);
+            }
+            if second.is_none()
+                && let Poll::Ready(answer) = other.as_mut().poll(cx)
+            {
+                second = Some(answer);
+            }
+            if first.is_some() && second.is_some() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        let (first, second) = (first.unwrap()?, second.unwrap()?);
+        Ok(json!([first["node"], second["node"]]))
+    }
+}
+
+#[test]
+fn one_operation_asks_several_nodes_at_once() {
+    let mut node =
+        |number: usize, src: &str, body: &Value| vec![ok(src, body, json!({"node": number}))];
+    let ran = run(plan(Does(All), 2), &mut node);
+    assert_eq!(ran.problem, None);
+    let completions = completions(&ran);
+    assert!(completions.len() > 50);
+    for completion in completions {
+        assert_eq!(completion, (OpType::Ok, "[0 1]".into(), "nil".into()));
+    }
+}
+
+/// Asks twice, the second time in vain.
+#[derive(Clone)]
+struct Twice<const LAST: bool>;
+
+impl<const LAST: bool> Way for Twice<LAST> {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        client.json(ping()).await?;
+        client.json(json!({"type": "refuse"})).await?;
+        Ok(Value::Null)
+    }
+
+    fn errors() -> Errors {
+        if LAST {
+            Errors::LastDefinite
+        } else {
+            Errors::Definite
+        }
+    }
+}
+
+fn refuse(number: usize, src: &str, body: &Value) -> Vec<(String, Value)> {
+    match body["type"].as_str() {
+        Some("refuse") => {
+            let error = json!({
+                "type": "error", "in_reply_to": body["msg_id"], "code": 22, "text": "no",
+            });
+            vec![(src.to_owned(), error)]
+        }
+        _ => echo(number, src, body),
+    }
+}
+
+#[test]
+fn an_error_after_another_request_leaves_the_outcome_unknown_unless_told_otherwise() {
+    let error = r#"[:precondition-failed "no"]"#.to_owned();
+    let ran = run(plan(Does(Twice::<false>), 1), &mut refuse);
+    for completion in completions(&ran) {
+        assert_eq!(completion, (OpType::Info, "nil".into(), error.clone()));
+    }
+    let ran = run(plan(Does(Twice::<true>), 1), &mut refuse);
+    for completion in completions(&ran) {
+        assert_eq!(completion, (OpType::Fail, "nil".into(), error.clone()));
+    }
+}
+
+/// Counts in its session, and crashes after three.
+#[derive(Clone)]
+struct Counts;
+
+impl Way for Counts {
+    async fn perform(done: &mut u64, client: &Client) -> Result<Value, Error> {
+        *done += 1;
+        if *done == 4 {
+            client.crash::<()>().await;
+        }
+        Ok((*done).into())
+    }
+}
+
+#[test]
+fn a_crash_ends_the_client_and_its_session() {
+    let ran = run(plan(Does(Counts), 1), &mut echo);
+    let completions = completions(&ran);
+    let cycle = [
+        (OpType::Ok, "1"),
+        (OpType::Ok, "2"),
+        (OpType::Ok, "3"),
+        (OpType::Info, "nil"),
+    ];
+    for (completion, (kind, value)) in completions.iter().zip(cycle.iter().cycle()) {
+        assert_eq!(completion, &(*kind, (*value).to_owned(), "nil".to_owned()));
+    }
+    assert!(completions.len() > 50);
+    let mut processes = ran.ops(OpType::Invoke).map(|op| op.process);
+    assert_eq!(processes.next(), Some(Process::Client(0)));
+    assert_eq!(processes.nth(3), Some(Process::Client(1)));
+}
+
+/// Waits for a node that does not answer.
+#[derive(Clone)]
+struct Waits;
+
+impl Way for Waits {
+    async fn perform(done: &mut u64, client: &Client) -> Result<Value, Error> {
+        *done += 1;
+        client.json(json!({"type": "silence"})).await?;
+        Ok(Value::Null)
+    }
+
+    fn errors() -> Errors {
+        Errors::Harmless
+    }
+}
+
+#[test]
+fn an_overdue_answer_drops_the_future_and_the_session_lives_as_long_as_the_process() {
+    let mut silent = |number: usize, src: &str, body: &Value| match body["type"].as_str() {
+        Some("silence") => Vec::new(),
+        _ => echo(number, src, body),
+    };
+    let ran = run(plan(Does(Waits), 1), &mut silent);
+    assert_eq!(ran.problem, None);
+    let completions = completions(&ran);
+    assert_eq!(
+        completions,
+        vec![(OpType::Fail, "nil".to_owned(), ":net-timeout".to_owned()); 2]
+    );
+    let (ends, begins): (Vec<i64>, Vec<i64>) = (
+        ran.ops(OpType::Fail).map(|op| op.time).collect(),
+        ran.ops(OpType::Invoke).map(|op| op.time).collect(),
+    );
+    assert_eq!(ends[0] - begins[0], secs(5).as_nanos() as i64);
+}
+
+/// Waits for nothing in particular.
+#[derive(Clone)]
+struct Sleeps;
+
+impl Way for Sleeps {
+    async fn perform(_: &mut u64, _: &Client) -> Result<Value, Error> {
+        pending::<()>().await;
+        Ok(Value::Null)
+    }
+}
+
+#[test]
+fn waiting_for_anything_but_answers_ends_the_run() {
+    let ran = run(plan(Does(Sleeps), 1), &mut echo);
+    let problem = ran.problem.unwrap();
+    assert!(matches!(problem.kind, ProblemKind::Workload { .. }));
+    assert!(
+        problem
+            .headline()
+            .contains("`perform` of workload does waits for something other"),
+        "{problem}"
+    );
+}
+
+/// Asks for a lock that is granted in another form.
+#[derive(Clone)]
+struct Typed;
+
+impl Way for Typed {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        Ok(client.call(Acquire { lock: 1 }).await?.into())
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_reply_is_told() {
+    let mut node = |_: usize, src: &str, body: &Value| vec![ok(src, body, json!({"granted": 1}))];
+    let ran = run(plan(Does(Typed), 1), &mut node);
+    let completions = completions(&ran);
+    let (kind, _, error) = &completions[0];
+    assert_eq!(*kind, OpType::Info);
+    assert!(
+        error.contains("answer to `acquire`: field `granted`"),
+        "{error}"
+    );
+}
+
+/// Asks a node that is not there.
+#[derive(Clone)]
+struct Astray;
+
+impl Way for Astray {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        client.node("n7").json(ping()).await.map(Value::from)
+    }
+}
+
+#[test]
+fn a_node_that_does_not_exist_is_a_definite_error() {
+    let ran = run(plan(Does(Astray), 1), &mut echo);
+    for (kind, _, error) in completions(&ran) {
+        assert_eq!(kind, OpType::Fail);
+        assert_eq!(error, r#"[:node-not-found "there is no such node"]"#);
+    }
+}
+
+/// A workload with everything that is optional: it sets nodes up, and ends with a read.
+#[derive(Clone)]
+struct Whole {
+    ended: u64,
+}
+
+impl Workload for Whole {
+    const NAME: &'static str = "whole";
+    const ABOUT: &'static str = "Sets up, works, and ends with a read";
+    type Op = Go;
+    type Output = u64;
+    type Session = ();
+
+    async fn set_up(&self, client: &Client) -> Result<(), Error> {
+        client.json(json!({"type": "first"})).await?;
+        client.json(json!({"type": "second"})).await?;
+        Ok(())
+    }
+
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Go> {
+        (turn.at < secs(1)).then_some(Go)
+    }
+
+    async fn perform((): &mut (), client: &Client, _: &Go) -> Result<u64, Error> {
+        client.json(ping()).await?;
+        Ok(1)
+    }
+
+    fn completed(&mut self, operation: &Operation<Go, u64>) {
+        self.ended += operation.output().unwrap();
+    }
+
+    fn has_final_phase(&self) -> bool {
+        true
+    }
+
+    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Go> {
+        // As often as the main phase did something, which it was told of.
+        if turn.done < 2 && self.ended > 0 {
+            FinalStep::Invoke(Go)
+        } else {
+            FinalStep::Done
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        ms(100)
+    }
+
+    fn check(&self, history: &History<Go, u64>) -> Verdict {
+        let ended = history.iter().filter(|op| op.is_final).count();
+        Verdict::new(ended == 2).figure("final-count", ended)
+    }
+}
+
+#[test]
+fn set_up_turns_that_pass_and_the_final_phase() {
+    let mut heard = Vec::new();
+    let ran = run(
+        plan(Whole { ended: 0 }, 1),
+        &mut |_: usize, src: &str, body: &Value| {
+            heard.push(body["type"].as_str().unwrap().to_owned());
+            vec![ok(src, body, json!({}))]
+        },
+    );
+    assert_eq!(ran.problem, None);
+    assert_eq!(heard[..4], ["init", "first", "second", "ping"]);
+    let begun: Vec<i64> = ran
+        .ops(OpType::Invoke)
+        .map(|op| op.time / 1_000_000_000)
+        .collect();
+    assert!(begun.len() > 5);
+    assert!(
+        begun.iter().all(|second| [0, 20].contains(second)),
+        "{begun:?}"
+    );
+    assert_eq!(
+        verdict(Whole { ended: 0 }, &ran).get("final-count"),
+        Some(&Edn::Int(2))
+    );
+}
+
+#[test]
+fn a_set_up_that_fails_ends_the_run() {
+    let ran = run(
+        plan(Whole { ended: 0 }, 1),
+        &mut |number: usize, src: &str, body: &Value| {
+            let mut body = body.clone();
+            if body["type"] == "second" {
+                body["type"] = "refuse".into();
+            }
+            refuse(number, src, &body)
+        },
+    );
+    let Some(ProblemKind::SetupFailed { request, problem }) = ran.problem.map(|it| it.kind) else {
+        panic!("it went on");
+    };
+    assert_eq!(request, "second");
+    assert!(problem.contains("it answered {"), "{problem}");
+}
