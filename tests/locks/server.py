@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The lock service again: n0 keeps the locks, and the other nodes ask it.
 
 With the argument `each`, every node keeps locks of its own, which is wrong.
