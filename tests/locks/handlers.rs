@@ -20,7 +20,11 @@ fn keeps(cx: &Context) -> bool {
 
 /// Takes a lock, if nobody has it.
 #[handler("acquire", reply = "granted")]
-pub(crate) async fn acquire(server: &Shared<Server>, cx: &Context, lock: u64) -> Result<bool, Error> {
+pub(crate) async fn acquire(
+    server: &Shared<Server>,
+    cx: &Context,
+    lock: u64,
+) -> Result<bool, Error> {
     if keeps(cx) {
         Ok(server.with(|server| server.taken.insert(lock)))
     } else {
