@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::body::read::{RawBody, decode_error, decode_reply};
+use crate::body::read::{RawBody, decode_reply};
 use crate::{Error, Message};
 
 /// The body of a request, without a `msg_id`.
@@ -48,14 +48,7 @@ pub fn reply<M>(body: &str) -> Result<M::Reply, Error>
 where
     M: Message<Reply: DeserializeOwned>,
 {
-    decode_reply::<M>(&raw(body)?)
-}
-
-/// The error that the body of an `error` answer tells of.
-pub fn error(body: &str) -> Error {
-    raw(body).map_or_else(|error| error, |body| decode_error(&body))
-}
-
-fn raw(body: &str) -> Result<RawBody<'_>, Error> {
-    RawBody::of(body).map_err(|error| Error::crash(format!("the answer is no body: {error}")))
+    let body = RawBody::of(body)
+        .map_err(|error| Error::crash(format!("the answer is no body: {error}")))?;
+    decode_reply::<M>(&body)
 }

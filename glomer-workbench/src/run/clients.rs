@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use glomer_runtime::Error;
 use glomer_runtime::sim::{Address, Network, Role};
-use glomer_runtime::{Error, client};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::edn::Edn;
 use crate::history::OpType;
@@ -178,7 +177,10 @@ impl Failure {
             Failure::Malformed(reason) => Error::crash(reason.clone()),
             Failure::Error { code, text } => {
                 let text = text.clone().unwrap_or_default();
-                client::error(&json!({"code": code, "text": text}).to_string())
+                match u32::try_from(*code) {
+                    Ok(code) => Error::received(code, text),
+                    Err(_) => Error::crash(text),
+                }
             }
         }
     }
