@@ -136,7 +136,7 @@ fn garbage_is_told_with_its_line_number() {
     let (status, _, stderr) = node.finish();
     assert!(status.success());
     assert!(
-        stderr.contains("line 3 ignored: a message without `body`"),
+        stderr.contains("line 3 ignored: missing field `src`"),
         "{stderr}"
     );
     assert!(stderr.contains("line 4 ignored: not UTF-8"), "{stderr}");
