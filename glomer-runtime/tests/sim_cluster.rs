@@ -2,7 +2,7 @@
 
 use glomer_runtime::prelude::*;
 use glomer_runtime::sim::service::Service;
-use glomer_runtime::sim::{Cluster, Fate, Latency, What, ms, secs};
+use glomer_runtime::sim::{Cluster, Fate, Host, Latency, Program, What, ms, secs};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -194,7 +194,7 @@ fn time_passes_in_calls_as_messages_take_it() {
 
 #[test]
 fn answers_that_are_errors_are_errors() {
-    let mut cluster = probe(1).start();
+    let mut cluster = probe(1).tolerate_panics().start();
     let error = cluster.call("n0", Fail {}).unwrap_err();
     assert_eq!((error.code(), error.text()), (22, "as you wish"));
     assert_eq!(cluster.log().len(), 0);
@@ -783,4 +783,175 @@ fn a_storm_without_latency_is_noticed() {
     cluster.invoke("n0", Ball {});
     cluster.run_for(secs(1));
     assert_eq!(cluster.traffic().servers.messages, 1_001);
+}
+
+// Nodes that panic, each in its way.
+
+#[derive(Default)]
+struct Fragile;
+
+#[every("250ms")]
+fn look(_: &Fragile, cx: &Context) {
+    assert!(cx.now() < ms(1000), "a whole second");
+}
+
+#[handler("wait_and_die")]
+async fn wait_and_die(_: &Shared<Fragile>, cx: &Context) {
+    cx.sleep(ms(10)).await;
+    panic!("waited enough");
+}
+
+#[handler("later")]
+fn later(_: &Fragile, cx: &Context) {
+    let mine = cx.clone();
+    cx.spawn(async move {
+        mine.sleep(ms(20)).await;
+        panic!("spawned for this");
+    });
+}
+
+#[test]
+fn a_test_fails_when_a_node_panics() {
+    let text = complaint(|| drop(probe(2).seed(9).start().call("n1", Die {})));
+    for part in [
+        "n1 reported an error at 0ns, with seed 9: handler `die` at glomer-runtime/tests/sim_cluster.rs:",
+        "panicked at glomer-runtime/tests/sim_cluster.rs:",
+        ": as you wish",
+        "`.tolerate_panics()`",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let fragile = || Cluster::<Fragile>::new(1);
+    let text = complaint(move || fragile().start().run_for(secs(2)));
+    assert!(
+        text.contains("n0 reported an error at 1s, with seed 0: `look` at "),
+        "{text}"
+    );
+    let text = complaint(move || drop(fragile().start().call("n0", WaitAndDie {})));
+    assert!(text.contains("at 10ms") && text.contains("`wait_and_die` at "));
+    let text = complaint(move || {
+        let mut cluster = fragile().log_level(glomer_runtime::log::Level::Off).start();
+        cluster.call("n0", Later {}).unwrap();
+        cluster.run_for(secs(1));
+    });
+    assert!(text.contains("at 20ms") && text.contains(": spawned for this"));
+
+    let mut cluster = fragile().tolerate_panics().start();
+    assert_eq!(
+        cluster.call("n0", WaitAndDie {}).unwrap_err().code(),
+        13,
+        "the node lives on"
+    );
+    cluster.run_for(secs(2));
+    assert!(cluster.log().len() > 4);
+}
+
+#[test]
+fn a_test_looks_into_nodes_of_any_state() {
+    let mut cluster = probe(3)
+        .program("n1", Program::of::<Gossip>())
+        .latency(Latency::constant(ms(1)))
+        .start();
+    cluster
+        .call(
+            "n2",
+            Tell {
+                to: "n0".into(),
+                n: 5,
+            },
+        )
+        .unwrap();
+    cluster.call("n1", Add { element: 7 }).unwrap();
+    cluster.run_for(ms(1));
+    let noted = cluster.state("n0", |probe| probe.log.clone());
+    assert_eq!(noted, [(ms(1), 5)]);
+    let has = |gossip: &Gossip| gossip.values.contains(&7);
+    assert!(cluster.state_of("n1", has));
+    assert_eq!(cluster.state("n2", |probe| probe.name.clone()), "n2");
+
+    let text = complaint(|| probe(1).start().state_of("n0", |_: &Gossip| ()));
+    assert_eq!(text, "the state of n0 is not a `sim_cluster::Gossip`");
+    let text = complaint(|| {
+        let mut cluster = probe(1).start();
+        cluster.crash("n0");
+        cluster.state("n0", |_| ());
+    });
+    assert!(text.starts_with("n0 has no state: it is crashed"), "{text}");
+    let text = complaint(|| drop(probe(2).program("n2", Program::of::<Gossip>())));
+    assert!(
+        text.starts_with("there is no node \"n2\" among 2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_client_of_a_chosen_name_is_nobody_elses() {
+    let mut cluster = probe(1).start();
+    assert_eq!(cluster.call("n0", Who {}).unwrap().1, "c1");
+    assert_eq!(cluster.client("c2").call("n0", Who {}).unwrap().1, "c2");
+    assert_eq!(
+        cluster.client("walrus").call("n0", Who {}).unwrap().1,
+        "walrus"
+    );
+    let first = cluster.client("c2").invoke("n0", Slow { n: 1 });
+    // c1 is free, and c2 is not: the next one without a name is c3.
+    let others = [cluster.invoke("n0", Who {}), cluster.invoke("n0", Who {})];
+    cluster.wait(first).unwrap();
+    let names = others.map(|other| cluster.result(other).unwrap().unwrap().1);
+    assert_eq!(names, ["c1", "c3"]);
+    // One that was nobody's becomes somebody's.
+    assert_eq!(cluster.client("c1").call("n0", Who {}).unwrap().1, "c1");
+    assert_eq!(cluster.call("n0", Who {}).unwrap().1, "c3");
+
+    let text = complaint(|| {
+        let mut cluster = probe(1).start();
+        cluster.client("c7").invoke("n0", Slow { n: 1 });
+        cluster.client("c7").invoke("n0", Who {});
+    });
+    assert!(text.starts_with("c7 still waits for an answer"), "{text}");
+    let text = complaint(|| {
+        probe(1).start().client("lin-kv");
+    });
+    assert_eq!(text, "\"lin-kv\" is not a client; choose another name");
+}
+
+#[test]
+fn random_numbers_follow_from_seed_node_and_start_alone() {
+    let draw = |host: &mut Host, node: usize| {
+        let name = host.names()[node].clone();
+        host.start(node).unwrap();
+        for body in [
+            format!(r#""type":"init","msg_id":1,"node_id":"{name}","node_ids":["{name}"]"#),
+            r#""type":"who","msg_id":2"#.to_owned(),
+        ] {
+            let line = format!(r#"{{"src":"c","dest":"{name}","body":{{{body}}}}}"#);
+            host.deliver(ms(0), node, line.as_bytes());
+        }
+        host.state(node, |probe: &Probe| assert_eq!(probe.name, name));
+        let mut output = glomer_runtime::Output::default();
+        host.swap_output(node, &mut output);
+        let line = output.messages().last().unwrap().line.to_owned();
+        String::from_utf8(line).unwrap()
+    };
+    let program = Program::with(|init| Probe {
+        name: init.node_id.clone(),
+        log: Vec::new(),
+    });
+    let host = |seed: u64, count: usize| {
+        let nodes = (0..count).map(|number| (format!("n{number}"), program.clone()));
+        Host::new(seed, nodes)
+    };
+    let mut two = host(1, 2);
+    let (first, second) = (draw(&mut two, 0), draw(&mut two, 1));
+    let again = draw(&mut two, 0);
+    assert!(first != again && first != second);
+    // Other nodes, and what happens to them, make no difference.
+    let mut nine = host(1, 9);
+    draw(&mut nine, 8);
+    assert_eq!(draw(&mut nine, 1), second);
+    assert_eq!(
+        [draw(&mut nine, 0), draw(&mut nine, 0)],
+        [first.clone(), again]
+    );
+    assert_ne!(draw(&mut host(2, 2), 0), first);
 }

@@ -315,6 +315,7 @@ fn without_faults_everything_is_answered() {
         let mut cluster = Cluster::<State>::new(nodes)
             .seed(seed)
             .latency(latency)
+            .tolerate_panics()
             .record_all()
             .start();
         for token in 0..150 {
@@ -341,6 +342,7 @@ fn with_all_faults_what_reaches_a_node_that_lives_is_answered_once() {
         let mut cluster = Cluster::<State>::new(nodes)
             .seed(seed)
             .latency(some_latency(&mut rng))
+            .tolerate_panics()
             .record_all()
             .start();
         let mut names: Vec<String> = cluster.nodes().map(str::to_owned).collect();

@@ -213,6 +213,16 @@ impl<S: 'static> Node<S> {
         self.core.output.borrow().len()
     }
 
+    /// Looks at the state; `None` before `init` has made it.
+    ///
+    /// # Panics
+    ///
+    /// When called while the state is [borrowed](Shared::with).
+    pub fn state<R>(&self, look: impl FnOnce(&S) -> R) -> Option<R> {
+        let state = self.state.as_ref()?;
+        Some(state.with(|state| look(state)))
+    }
+
     /// Takes what the node has to tell people.
     pub fn take_log(&mut self) -> Vec<Record> {
         std::mem::take(&mut *self.core.records.borrow_mut())

@@ -48,25 +48,15 @@ pub fn check<I>(seeds: I, test: impl Fn(u64) + Sync)
 where
     I: IntoIterator<Item = u64, IntoIter: Send>,
 {
-    match env::var(SEED_VARIABLE) {
-        Ok(text) => {
-            let seed = text.trim().parse();
-            let seed = seed.unwrap_or_else(|_| {
-                panic!("{SEED_VARIABLE}={text}: not a seed; give a number such as 42")
-            });
-            return test(seed);
-        }
-        Err(env::VarError::NotPresent) => {}
-        Err(error) => panic!("{SEED_VARIABLE}: {error}"),
+    if let Some(seed) = chosen_seed() {
+        return test(seed);
     }
-    let Some((seed, report)) = smallest_failing(seeds.into_iter(), &test) else {
+    let Some((seed, report)) = find_seed(seeds, |seed| panic::catch(|| test(seed)).err()) else {
         return;
     };
-    let thread = thread::current();
-    let name = thread.name().filter(|name| *name != "main").unwrap_or("");
     eprintln!(
-        "seed {seed} fails, and none before it; to run it alone:\n    \
-         {SEED_VARIABLE}={seed} cargo test {name}"
+        "seed {seed} fails, and none before it; to run it alone:\n    {}",
+        command_for(seed)
     );
     // Once more, where its panic and its trace go to whoever runs the tests.
     test(seed);
@@ -76,14 +66,57 @@ where
     );
 }
 
-/// The smallest seed for which the test panics, and with what.
-fn smallest_failing(
-    seeds: impl Iterator<Item = u64> + Send,
-    test: &(impl Fn(u64) + Sync),
-) -> Option<(u64, String)> {
-    let seeds = Mutex::new(seeds);
+/// The seed that the environment asks for.
+#[track_caller]
+fn chosen_seed() -> Option<u64> {
+    match env::var(SEED_VARIABLE) {
+        Ok(text) => {
+            let seed = text.trim().parse();
+            Some(seed.unwrap_or_else(|_| {
+                panic!("{SEED_VARIABLE}={text}: not a seed; give a number such as 42")
+            }))
+        }
+        Err(env::VarError::NotPresent) => None,
+        Err(error) => panic!("{SEED_VARIABLE}: {error}"),
+    }
+}
+
+/// The command that runs one seed of the test that calls this, if the test is named after its
+/// thread, as under `cargo test`.
+pub fn command_for(seed: u64) -> String {
+    let thread = thread::current();
+    let name = thread.name().filter(|name| *name != "main").unwrap_or("");
+    format!("{SEED_VARIABLE}={seed} cargo test {name}")
+}
+
+/// Looks for something with each of the seeds, on all cores, and gives what is found with the
+/// smallest one; [`check`] looks for panics.
+///
+/// With the environment variable `GLOMER_SEED` set to a number, it looks with that seed only.
+/// The seeds are tried in the order in which they are given; those after one that finds
+/// something may be left out, so give them in rising order.
+///
+/// ```
+/// use glomer_runtime::Rng;
+/// use glomer_runtime::sim::find_seed;
+///
+/// let six = find_seed(0.., |seed| (Rng::seeded(seed).below(6) == 5).then_some("a six"));
+/// assert!(matches!(six, Some((_, "a six"))));
+/// ```
+///
+/// # Panics
+/// When `GLOMER_SEED` is not a number, and when `look` panics.
+#[track_caller]
+pub fn find_seed<I, T: Send>(seeds: I, look: impl Fn(u64) -> Option<T> + Sync) -> Option<(u64, T)>
+where
+    I: IntoIterator<Item = u64, IntoIter: Send>,
+{
+    if let Some(seed) = chosen_seed() {
+        return look(seed).map(|found| (seed, found));
+    }
+    let seeds = Mutex::new(seeds.into_iter());
     let smallest = AtomicU64::new(u64::MAX);
-    let failures = Mutex::new(Vec::new());
+    let finds = Mutex::new(Vec::new());
     let search = || {
         SEARCHING.set(true);
         loop {
@@ -92,10 +125,10 @@ fn smallest_failing(
             let Some(seed) = next.filter(|seed| *seed <= smallest.load(Ordering::Relaxed)) else {
                 break;
             };
-            if let Err(report) = panic::catch(|| test(seed)) {
+            if let Some(found) = look(seed) {
                 smallest.fetch_min(seed, Ordering::Relaxed);
-                if let Ok(mut failures) = failures.lock() {
-                    failures.push((seed, report));
+                if let Ok(mut finds) = finds.lock() {
+                    finds.push((seed, found));
                 }
             }
         }
@@ -107,6 +140,6 @@ fn smallest_failing(
             scope.spawn(search);
         }
     });
-    let failures = failures.into_inner().unwrap_or_default();
-    failures.into_iter().min_by_key(|(seed, _)| *seed)
+    let finds = finds.into_inner().unwrap_or_default();
+    finds.into_iter().min_by_key(|(seed, _)| *seed)
 }

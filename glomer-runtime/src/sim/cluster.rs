@@ -1,8 +1,9 @@
 //! A whole cluster in one thread, in virtual time.
 
 use super::check;
-use super::clock::Clock;
+use super::client::{Caller, Client};
 use super::history::{Operation, Pending, reply_to};
+use super::host::{Host, Program};
 use super::journal::{Event, Journal, Recorder};
 use super::latency::Latency;
 use super::network::{self, Address, Delivery, Fate, Network, Role};
@@ -10,9 +11,8 @@ use super::packet::Packet;
 use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
 use crate::body::read::{Envelope, decode_error};
-use crate::body::write::{self, Header};
 use crate::log::{Level, Record};
-use crate::{Action, Error, Init, Message, Node, Outgoing, Output, Rng};
+use crate::{Action, Error, Init, Message, Outgoing, Output, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -41,13 +41,14 @@ const KEPT_LOG: usize = 10_000;
 /// starts it.
 #[must_use = "a cluster does nothing before `start`"]
 pub struct Builder<S: 'static> {
-    nodes: usize,
-    make: Rc<dyn Fn(&Init) -> S>,
+    programs: Vec<Program>,
+    state: PhantomData<fn() -> S>,
     seed: u64,
     latency: Latency,
     delivery: Delivery,
     timeout: Duration,
     log_level: Level,
+    tolerate_panics: bool,
     record_all: bool,
     services: BTreeMap<String, Box<dyn Service>>,
 }
@@ -85,6 +86,59 @@ impl<S> Builder<S> {
         self
     }
 
+    /// Lets the test go on when a node reports an error: when a handler, a periodic function
+    /// or a spawned task panics, or a reply cannot be written. The node lives on in any case
+    /// and answers error 13, as under Maelstrom; unless told so, the test fails.
+    pub fn tolerate_panics(mut self) -> Self {
+        self.tolerate_panics = true;
+        self
+    }
+
+    /// Runs something else on one of the nodes, whose state may be of another type:
+    /// [`Cluster::state_of`] looks into that one.
+    ///
+    /// ```
+    /// use glomer_runtime::prelude::*;
+    /// use glomer_runtime::sim::{Cluster, Program};
+    ///
+    /// /// Forgets what it is told.
+    /// #[derive(Default)]
+    /// struct Forgetful;
+    ///
+    /// #[derive(Default)]
+    /// struct Register(u64);
+    ///
+    /// #[handler("put")]
+    /// fn put(state: &mut Register, value: u64) {
+    ///     state.0 = value;
+    /// }
+    ///
+    /// #[handler("put", message = PutAway)]
+    /// fn put_away(_: &Forgetful, value: u64) {
+    ///     drop(value);
+    /// }
+    ///
+    /// let mut cluster = Cluster::<Register>::new(3)
+    ///     .program("n2", Program::of::<Forgetful>())
+    ///     .start();
+    /// cluster.call("n0", Put { value: 7 }).unwrap();
+    /// cluster.call("n2", Put { value: 7 }).unwrap();
+    /// assert_eq!(cluster.state("n0", |register| register.0), 7);
+    /// ```
+    ///
+    /// # Panics
+    /// When there is no such node.
+    #[track_caller]
+    pub fn program(mut self, node: &str, program: Program) -> Self {
+        let count = self.programs.len();
+        let number = (0..count).find(|number| node == format!("n{number}"));
+        let Some(number) = number else {
+            panic!("there is no node {node:?} among {count}, which are called n0 and on");
+        };
+        self.programs[number] = program;
+        self
+    }
+
     /// Keeps all events in the [`Journal`], instead of the last ones.
     pub fn record_all(mut self) -> Self {
         self.record_all = true;
@@ -109,18 +163,15 @@ impl<S> Builder<S> {
         let mut network = Network::new(self.latency, rng.fork());
         network.set_delivery(self.delivery);
         let node_seeds = rng.next_u64();
-        let names: Rc<[String]> = (0..self.nodes).map(|i| format!("n{i}")).collect();
-        let members = names.iter().map(|name| Member {
-            address: network.add(name, Role::Server),
-            node: None,
-            incarnation: 0,
-            paused: false,
-            clock: Clock::default(),
-            inbox: VecDeque::new(),
-            alarm: None,
-            waiting: false,
-        });
-        let members = members.collect();
+        let nodes = self.programs.into_iter().enumerate();
+        let nodes = nodes.map(|(number, program)| (format!("n{number}"), program));
+        let mut host = Host::new(node_seeds, nodes);
+        // Whatever is kept of them, errors are heard.
+        host.set_log_level(self.log_level.max(Level::Error));
+        let members = host.names().iter();
+        let members = members
+            .map(|name| network.add(name, Role::Server))
+            .collect();
         let services = self.services.into_iter().map(|(name, service)| Attached {
             address: network.add(&name, Role::Service),
             service,
@@ -130,16 +181,16 @@ impl<S> Builder<S> {
         let starter = network.add("c0", Role::Client);
         let mut cluster = Cluster {
             seed: self.seed,
-            node_seeds,
-            make: self.make,
-            node_ids: json!(&*names).to_string(),
-            names,
+            state: self.state,
+            node_ids: json!(host.names()).to_string(),
             log_level: self.log_level,
+            tolerate_panics: self.tolerate_panics,
             timeout: self.timeout,
             now: Duration::ZERO,
             allowance: EVENTS_AT_ONCE,
             last_sent: Duration::ZERO,
             network,
+            host,
             members,
             services,
             starter,
@@ -149,14 +200,12 @@ impl<S> Builder<S> {
             idle: BTreeSet::new(),
             operations: Vec::new(),
             timeouts: VecDeque::new(),
-            alarms: BTreeSet::new(),
-            waiting: 0,
             counters: Counters::default(),
             recorder: Recorder::new(self.record_all),
             log: VecDeque::new(),
             output: Output::default(),
         };
-        for index in 0..self.nodes {
+        for index in 0..cluster.members.len() {
             cluster.boot(index);
         }
         while !cluster.starting.is_empty() && cluster.step(INIT_TIMEOUT) {}
@@ -181,13 +230,11 @@ impl<S> Builder<S> {
 /// cluster prints the seed and the last events.
 pub struct Cluster<S: 'static> {
     seed: u64,
-    node_seeds: u64,
-    make: Rc<dyn Fn(&Init) -> S>,
-    /// The names of all nodes, for the nodes to share.
-    names: Rc<[String]>,
-    /// The same as JSON.
+    state: PhantomData<fn() -> S>,
+    /// The names of all nodes as JSON.
     node_ids: String,
     log_level: Level,
+    tolerate_panics: bool,
     timeout: Duration,
     now: Duration,
     /// How many events may still take place before time must move on.
@@ -195,21 +242,19 @@ pub struct Cluster<S: 'static> {
     last_sent: Duration,
     network: Network<Packet>,
     // Addresses are given out in this order: members, services, the starter, clients.
-    members: Vec<Member<S>>,
+    host: Host,
+    /// The addresses of the nodes.
+    members: Vec<Address>,
     services: Vec<Attached>,
     starter: Address,
     /// The nodes that have not answered `init`, by the `msg_id` that they were sent.
     starting: BTreeMap<u64, usize>,
     inits: u64,
-    clients: Vec<Client>,
+    clients: Vec<Caller>,
     idle: BTreeSet<usize>,
     operations: Vec<Operation>,
     /// When which client gives up on which operation; in order, since all wait equally long.
     timeouts: VecDeque<(Duration, usize, usize)>,
-    /// When which members want to be ticked.
-    alarms: BTreeSet<(Duration, usize)>,
-    /// How many members have handlers or tasks that wait.
-    waiting: usize,
     counters: Counters,
     recorder: Recorder,
     log: VecDeque<(Duration, Address, Record)>,
@@ -217,35 +262,10 @@ pub struct Cluster<S: 'static> {
     output: Output,
 }
 
-/// A node of the cluster, whether it runs or not.
-struct Member<S: 'static> {
-    address: Address,
-    /// `None` while it is crashed.
-    node: Option<Node<S>>,
-    /// How often it was started.
-    incarnation: u64,
-    paused: bool,
-    /// What it takes for the time; it outlives a crash.
-    clock: Clock,
-    /// What arrived during the pause.
-    inbox: VecDeque<Packet>,
-    /// Its entry in `Cluster::alarms`: not after the node's deadline.
-    alarm: Option<Duration>,
-    waiting: bool,
-}
-
 struct Attached {
     address: Address,
     service: Box<dyn Service>,
     rng: Rng,
-}
-
-struct Client {
-    address: Address,
-    name: Rc<str>,
-    next_msg_id: u64,
-    /// The `msg_id` of the request it waits for, and the operation.
-    waiting: Option<(u64, usize)>,
 }
 
 impl<S> Cluster<S> {
@@ -265,13 +285,14 @@ impl<S> Cluster<S> {
     pub fn with(nodes: usize, make: impl Fn(&Init) -> S + 'static) -> Builder<S> {
         let services = service::defaults().into_iter();
         Builder {
-            nodes,
-            make: Rc::new(make),
+            programs: vec![Program::with(make); nodes],
+            state: PhantomData,
             seed: 0,
             latency: Latency::default(),
             delivery: Delivery::default(),
             timeout: CALL_TIMEOUT,
             log_level: Level::default(),
+            tolerate_panics: false,
             record_all: false,
             services: services
                 .map(|(name, service)| (name.to_owned(), service))
@@ -306,13 +327,9 @@ impl<S> Cluster<S> {
     #[must_use = "a cluster that is still busy at the limit says so only here"]
     pub fn run_until_quiet(&mut self, limit: Duration) -> bool {
         let limit = self.now.saturating_add(limit);
-        let period = self.members.iter().filter_map(|member| {
-            let node = member.node.as_ref().filter(|_| !member.paused)?;
-            Some(member.clock.takes(node.longest_period()))
-        });
-        let period = period.max().unwrap_or_default();
+        let period = self.host.longest_period();
         loop {
-            let busy = self.network.in_flight() > 0 || self.waiting > 0;
+            let busy = self.network.in_flight() > 0 || !self.host.is_idle();
             let quiet_at = if busy {
                 limit
             } else {
@@ -352,28 +369,74 @@ impl<S> Cluster<S> {
     /// [`wait`](Cluster::wait) for it.
     #[track_caller]
     pub fn invoke<M: Message + Serialize>(&mut self, node: &str, message: M) -> Pending<M> {
+        let client = self.idle.pop_first().unwrap_or_else(|| {
+            let free = (1..).map(|number| format!("c{number}"));
+            let mut free = free.filter(|name| self.network.lookup(name).is_none());
+            let name = free.next().expect("there are more names than clients");
+            self.add_client(&name)
+        });
+        self.invoke_as(client, node, message)
+    }
+
+    /// A client of a chosen name, which is its alone: requests without a client of their own
+    /// come from others.
+    ///
+    /// ```
+    /// use glomer_runtime::prelude::*;
+    /// use glomer_runtime::sim::Cluster;
+    ///
+    /// #[derive(Default)]
+    /// struct Lock {
+    ///     holder: Option<String>,
+    /// }
+    ///
+    /// #[handler("acquire", reply = "granted")]
+    /// fn acquire(state: &mut Lock, cx: &Context) -> bool {
+    ///     let holder = state.holder.get_or_insert(cx.sender().to_owned());
+    ///     holder == cx.sender()
+    /// }
+    ///
+    /// let mut cluster = Cluster::<Lock>::new(1).start();
+    /// assert_eq!(cluster.client("c7").call("n0", Acquire {}), Ok(true));
+    /// assert_eq!(cluster.client("c8").call("n0", Acquire {}), Ok(false));
+    /// assert_eq!(cluster.client("c7").call("n0", Acquire {}), Ok(true));
+    /// ```
+    ///
+    /// # Panics
+    /// When a node or a service has that name.
+    #[track_caller]
+    pub fn client(&mut self, name: &str) -> Client<'_, S> {
+        let index = match self.network.lookup(name) {
+            None => self.add_client(name),
+            Some(address) => {
+                let client = address.index().checked_sub(self.starter.index() + 1);
+                client.unwrap_or_else(|| panic!("{name:?} is not a client; choose another name"))
+            }
+        };
+        self.idle.remove(&index);
+        self.clients[index].named = true;
+        Client {
+            cluster: self,
+            index,
+        }
+    }
+
+    /// Sends a request of a client.
+    #[track_caller]
+    pub(super) fn invoke_as<M: Message + Serialize>(
+        &mut self,
+        client: usize,
+        node: &str,
+        message: M,
+    ) -> Pending<M> {
         let dest = self.address(node);
         let index = self.operations.len();
-        let client = self.idle.pop_first().unwrap_or_else(|| self.add_client());
-        let Client {
-            address,
-            name,
-            next_msg_id,
-            waiting,
-        } = &mut self.clients[client];
-        *next_msg_id += 1;
-        *waiting = Some((*next_msg_id, index));
-        let mut line = Vec::new();
-        let header = Header::Message {
-            kind: M::TYPE,
-            msg_id: Some(*next_msg_id),
-        };
-        if let Err(error) = write::message(&mut line, name, node, header, None, &message) {
-            panic!("the message `{}` cannot be sent: {error}", M::TYPE);
-        }
+        let caller = &mut self.clients[client];
+        let (line, name) = caller.ask(node, &message, index);
+        let src = caller.address;
         let packet = Packet::new(line.trim_ascii_end());
         self.operations.push(Operation {
-            client: Rc::clone(name),
+            client: name,
             node: self.network.name(dest).into(),
             invoked: self.now,
             completed: None,
@@ -382,7 +445,6 @@ impl<S> Cluster<S> {
         });
         let deadline = self.now.saturating_add(self.timeout);
         self.timeouts.push_back((deadline, client, index));
-        let src = *address;
         self.allow_more();
         self.send(src, dest, M::TYPE, packet);
         Pending {
@@ -424,7 +486,7 @@ impl<S> Cluster<S> {
     pub fn inject(&mut self, node: &str, line: impl AsRef<[u8]>) {
         let index = self.member(node);
         let packet = Packet::new(line.as_ref());
-        let dest = self.members[index].address;
+        let dest = self.members[index];
         self.record(Event::Injected {
             dest,
             packet: packet.clone(),
@@ -520,8 +582,7 @@ impl<S> Cluster<S> {
     #[track_caller]
     pub fn pause(&mut self, node: &str) {
         let index = self.member(node);
-        self.members[index].paused = true;
-        self.set_waiting(index, false);
+        self.host.pause(index);
         self.fault(format!("pause: {node}"));
     }
 
@@ -531,12 +592,8 @@ impl<S> Cluster<S> {
     pub fn resume(&mut self, node: &str) {
         let index = self.member(node);
         self.fault(format!("resume: {node}"));
-        let member = &mut self.members[index];
-        member.paused = false;
-        for packet in std::mem::take(&mut member.inbox) {
-            self.receive(index, packet);
-        }
-        self.wake(index);
+        self.host.resume(self.now, index);
+        self.settle(index);
     }
 
     /// From now on, a node's clock goes `rate` times as fast as time, from what it shows; 1
@@ -546,8 +603,8 @@ impl<S> Cluster<S> {
     pub fn skew(&mut self, node: &str, rate: f64) {
         let index = self.member(node);
         self.fault(format!("skew: {node} × {rate}"));
-        self.members[index].clock.set_rate(self.now, rate);
-        self.wake(index);
+        self.host.skew(self.now, index, rate);
+        self.settle(index);
     }
 
     /// A node's clock leaps ahead by so much.
@@ -555,8 +612,8 @@ impl<S> Cluster<S> {
     pub fn leap(&mut self, node: &str, ahead: Duration) {
         let index = self.member(node);
         self.fault(format!("leap: {node} + {ahead:?}"));
-        self.members[index].clock.leap(self.now, ahead);
-        self.wake(index);
+        self.host.leap(self.now, index, ahead);
+        self.settle(index);
     }
 
     /// Ends a node at once, with all that it knew. What it has sent still arrives; what
@@ -582,8 +639,30 @@ impl<S> Cluster<S> {
 
     /// The names of the nodes.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = &str> + Clone {
-        let addresses = self.members.iter().map(|member| member.address);
-        addresses.map(|address| self.network.name(address))
+        self.host.names().iter().map(String::as_str)
+    }
+
+    /// Looks at the state of a node, between its turns.
+    ///
+    /// # Panics
+    /// When the node is crashed, has not seen its `init`, or runs a
+    /// [program](Builder::program) with another type of state.
+    #[track_caller]
+    pub fn state<R>(&self, node: &str, look: impl FnOnce(&S) -> R) -> R {
+        self.state_of(node, look)
+    }
+
+    /// The same for a node with another type of state, which is that of the closure's
+    /// parameter.
+    ///
+    /// # Panics
+    /// As [`state`](Cluster::state).
+    #[track_caller]
+    pub fn state_of<T: 'static, R>(&self, node: &str, look: impl FnOnce(&T) -> R) -> R {
+        match self.host.state(self.member(node), look) {
+            Some(seen) => seen,
+            None => panic!("{node} has no state: it is crashed, or has not seen its `init`"),
+        }
     }
 
     /// All operations of the clients, in the order of their requests.
@@ -675,9 +754,13 @@ impl<S> Cluster<S> {
     /// Does the next thing that is due until `until`, if there is one.
     fn step(&mut self, until: Duration) -> bool {
         let arrival = self.network.next_due();
-        let alarm = self.alarms.first().map(|(due, _)| *due);
+        let turn = self.host.deadline();
         let timeout = self.timeouts.front().map(|(due, ..)| *due);
-        let Some(next) = [arrival, alarm, timeout].into_iter().flatten().min() else {
+        let Some(next) = [arrival, turn.map(|(due, _)| due), timeout]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
             return false;
         };
         if next > until {
@@ -697,10 +780,11 @@ impl<S> Cluster<S> {
             if let Some(event) = self.network.poll(next) {
                 self.arrive(event);
             }
-        } else if alarm == Some(next) {
-            if let Some((_, index)) = self.alarms.first() {
-                self.wake(*index);
-            }
+        } else if let Some((due, index)) = turn
+            && due == next
+        {
+            self.host.tick(next, index);
+            self.settle(index);
         } else if let Some((_, client, operation)) = self.timeouts.pop_front() {
             self.give_up(client, operation);
         }
@@ -772,19 +856,10 @@ impl<S> Cluster<S> {
 
     /// Makes a node, and sends it its `init`.
     fn boot(&mut self, index: usize) {
-        let member = &mut self.members[index];
-        let number = ((index as u64) << 32) + member.incarnation;
-        let seed = Rng::seeded(self.node_seeds.wrapping_add(number)).next_u64();
-        member.incarnation += 1;
-        let make = Rc::clone(&self.make);
-        let mut node = match Node::with(seed, move |init| make(init)) {
-            Ok(node) => node,
-            Err(error) => panic!("{error}"),
-        };
-        node.set_log_level(self.log_level);
-        node.share_names(Rc::clone(&self.names));
-        member.node = Some(node);
-        let dest = member.address;
+        if let Err(error) = self.host.start(index) {
+            panic!("{error}");
+        }
+        let dest = self.members[index];
         self.network.bring_up(dest);
         self.allow_more();
         self.inits += 1;
@@ -799,68 +874,24 @@ impl<S> Cluster<S> {
     }
 
     fn kill(&mut self, index: usize) {
-        self.set_waiting(index, false);
-        self.clear_alarm(index);
-        let member = &mut self.members[index];
-        member.node = None;
-        member.paused = false;
-        member.inbox.clear();
-        self.network.take_down(member.address);
+        self.host.kill(index);
+        self.network.take_down(self.members[index]);
         self.starting.retain(|_, starting| *starting != index);
     }
 
     fn receive(&mut self, index: usize, packet: Packet) {
-        let member = &mut self.members[index];
-        if member.paused {
-            member.inbox.push_back(packet);
-        } else if let Some(node) = &mut member.node {
-            node.handle(member.clock.at(self.now), packet.line());
-            self.settle(index);
-        }
-    }
-
-    /// Lets a node do what is due.
-    fn wake(&mut self, index: usize) {
-        self.clear_alarm(index);
-        let member = &mut self.members[index];
-        if member.paused {
-            return;
-        }
-        let now = member.clock.at(self.now);
-        if let Some(node) = &mut member.node
-            && node.deadline().is_some_and(|due| due <= now)
-        {
-            node.tick(now);
-        }
+        self.host.deliver(self.now, index, packet.line());
         self.settle(index);
     }
 
-    /// Carries away what a node has sent and told, and sets its alarm.
+    /// Carries away what a node has sent and told.
     fn settle(&mut self, index: usize) {
-        let member = &mut self.members[index];
-        let Some(node) = &mut member.node else { return };
-        let src = member.address;
-        node.swap_output(&mut self.output);
-        let records = node.take_log();
-        let waiting = !node.is_idle();
-        if let Some(deadline) = node.deadline() {
-            // A later deadline is found when the alarm rings.
-            let due = member.clock.when(deadline).max(self.now);
-            if member.alarm.is_none_or(|alarm| due < alarm) {
-                self.clear_alarm(index);
-                self.members[index].alarm = Some(due);
-                self.alarms.insert((due, index));
-            }
+        let src = self.members[index];
+        for record in self.host.take_log(index) {
+            self.hear(src, record);
         }
-        self.set_waiting(index, waiting);
-        for record in records {
-            if self.log.len() == KEPT_LOG {
-                self.log.pop_front();
-            }
-            self.log.push_back((self.now, src, record.clone()));
-            self.record(Event::Logged { node: src, record });
-        }
-        let output = std::mem::take(&mut self.output);
+        let mut output = std::mem::take(&mut self.output);
+        self.host.swap_output(index, &mut output);
         for action in output.actions() {
             match action {
                 Action::Send(batch) => {
@@ -873,16 +904,27 @@ impl<S> Cluster<S> {
         self.output = output;
     }
 
-    fn clear_alarm(&mut self, index: usize) {
-        if let Some(alarm) = self.members[index].alarm.take() {
-            self.alarms.remove(&(alarm, index));
+    /// Takes note of what a node told people.
+    fn hear(&mut self, node: Address, record: Record) {
+        if record.level <= self.log_level {
+            if self.log.len() == KEPT_LOG {
+                self.log.pop_front();
+            }
+            self.log.push_back((self.now, node, record.clone()));
+            let record = record.clone();
+            self.record(Event::Logged { node, record });
         }
-    }
-
-    fn set_waiting(&mut self, index: usize, waiting: bool) {
-        let before = std::mem::replace(&mut self.members[index].waiting, waiting);
-        self.waiting += usize::from(waiting);
-        self.waiting -= usize::from(before);
+        if record.level == Level::Error && !self.tolerate_panics {
+            panic!(
+                "{} reported an error at {:?}, with seed {}: {}\n\
+                 the node lives on, as under Maelstrom; a test that means it says \
+                 `.tolerate_panics()` before `.start()`",
+                self.network.name(node),
+                self.now,
+                self.seed,
+                record.text
+            );
+        }
     }
 
     /// Sends what a node wrote to where it belongs.
@@ -917,16 +959,10 @@ impl<S> Cluster<S> {
 
     // Clients.
 
-    fn add_client(&mut self) -> usize {
-        let index = self.clients.len();
-        let name = format!("c{}", index + 1);
-        self.clients.push(Client {
-            address: self.network.add(&name, Role::Client),
-            name: name.into(),
-            next_msg_id: 0,
-            waiting: None,
-        });
-        index
+    fn add_client(&mut self, name: &str) -> usize {
+        let address = self.network.add(name, Role::Client);
+        self.clients.push(Caller::new(address, name));
+        self.clients.len() - 1
     }
 
     fn take_answer(&mut self, address: Address, packet: &Packet) {
@@ -946,22 +982,22 @@ impl<S> Cluster<S> {
             return;
         }
         let client = address.index() - self.starter.index() - 1;
-        let waiting = &mut self.clients[client].waiting;
-        if let Some((_, operation)) = waiting.take_if(|(waits_for, _)| *waits_for == msg_id) {
-            self.idle.insert(client);
+        let caller = &mut self.clients[client];
+        if let Some(operation) = caller.answered(msg_id) {
+            if !caller.named {
+                self.idle.insert(client);
+            }
             self.complete(operation, result);
         }
     }
 
     /// Ends the wait of a client for the result of an operation, if it still waits.
     fn give_up(&mut self, client: usize, operation: usize) {
-        let Client { name, waiting, .. } = &mut self.clients[client];
-        if waiting
-            .take_if(|(_, waits_for)| *waits_for == operation)
-            .is_none()
-        {
+        let caller = &mut self.clients[client];
+        if !caller.gave_up(operation) {
             return;
         }
+        let name = Rc::clone(&caller.name);
         let node = &self.operations[operation].node;
         let error = format!("no answer from {node} within {:?}", self.timeout);
         let text = format!("{name} gives up on {node}");

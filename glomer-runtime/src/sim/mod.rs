@@ -211,9 +211,11 @@
 //! workbench runs real processes over the same network in real time.
 
 mod check;
+mod client;
 mod clock;
 mod cluster;
 mod history;
+mod host;
 mod journal;
 mod latency;
 mod network;
@@ -221,10 +223,12 @@ mod packet;
 pub mod service;
 mod traffic;
 
-pub use check::check;
+pub use check::{check, command_for, find_seed};
+pub use client::Client;
 pub use clock::Clock;
 pub use cluster::{Builder, Cluster};
 pub use history::{Operation, Pending};
+pub use host::{Host, Program};
 pub use journal::{Entry, Journal, What};
 pub use latency::Latency;
 pub use network::{Address, Delivery, Dropped, Fate, MessageId, Network, Passage, Role};

@@ -1,0 +1,408 @@
+//! What holds running nodes in virtual time, whoever simulates the rest of the world.
+
+use super::clock::Clock;
+use crate::log::{Level, Record};
+use crate::{Init, Node, Output, Rng, StartError};
+use std::any::{Any, type_name};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What a node runs. Each start makes the node anew.
+#[derive(Clone)]
+pub struct Program {
+    /// Makes the node of a seed.
+    make: Rc<dyn Fn(u64) -> Made>,
+}
+
+type Made = Result<Box<dyn AnyNode>, StartError>;
+
+impl Program {
+    /// The node whose handlers have the state `S`, which begins with its default.
+    pub fn of<S: Default + 'static>() -> Program {
+        Program::with(|_| S::default())
+    }
+
+    /// The same, with a state made from what `init` says.
+    pub fn with<S: 'static>(make: impl Fn(&Init) -> S + 'static) -> Program {
+        let make = Rc::new(make);
+        Program {
+            make: Rc::new(move |seed| {
+                let make = Rc::clone(&make);
+                Ok(Box::new(Node::with(seed, move |init| make(init))?))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Program")
+    }
+}
+
+/// A [`Node`], whatever its state.
+trait AnyNode {
+    fn set_log_level(&mut self, level: Level);
+    fn share_names(&mut self, names: Rc<[String]>);
+    fn handle(&mut self, now: Duration, line: &[u8]);
+    fn tick(&mut self, now: Duration);
+    fn deadline(&self) -> Option<Duration>;
+    fn swap_output(&mut self, output: &mut Output);
+    fn take_log(&mut self) -> Vec<Record>;
+    fn is_idle(&self) -> bool;
+    fn longest_period(&self) -> Duration;
+    /// Lends the state, once there is one.
+    fn state(&self, look: &mut dyn FnMut(&dyn Any));
+}
+
+impl<S: 'static> AnyNode for Node<S> {
+    fn set_log_level(&mut self, level: Level) {
+        self.set_log_level(level);
+    }
+
+    fn share_names(&mut self, names: Rc<[String]>) {
+        self.share_names(names);
+    }
+
+    fn handle(&mut self, now: Duration, line: &[u8]) {
+        self.handle(now, line);
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.tick(now);
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.deadline()
+    }
+
+    fn swap_output(&mut self, output: &mut Output) {
+        self.swap_output(output);
+    }
+
+    fn take_log(&mut self) -> Vec<Record> {
+        self.take_log()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_idle()
+    }
+
+    fn longest_period(&self) -> Duration {
+        self.longest_period()
+    }
+
+    fn state(&self, look: &mut dyn FnMut(&dyn Any)) {
+        self.state(|state| look(state));
+    }
+}
+
+/// Nodes that run in one thread in virtual time, and nothing else of their world: no network,
+/// no clients.
+///
+/// Whoever has a host brings lines to its nodes, gives them their turns when these are due,
+/// and carries away what they want done. [`Cluster`](super::Cluster) does so with a simulated
+/// network, and the workbench with its engine. Nodes go by their numbers, in the order in
+/// which they were given. Times are measured from any fixed moment and must not run
+/// backwards.
+///
+/// The random numbers of a node follow from the host's seed, the node's number and how often
+/// it was started, and from nothing else.
+///
+/// ```
+/// use glomer_runtime::prelude::*;
+/// use glomer_runtime::Output;
+/// use glomer_runtime::sim::{Host, Program, ms};
+///
+/// #[derive(Default)]
+/// struct Beats(u64);
+///
+/// #[every("1s")]
+/// fn beat(state: &mut Beats) {
+///     state.0 += 1;
+/// }
+///
+/// let mut host = Host::new(42, [("n0".to_owned(), Program::of::<Beats>())]);
+/// host.start(0).unwrap();
+/// let init = br#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#;
+/// host.deliver(ms(0), 0, init);
+/// let mut output = Output::default();
+/// host.swap_output(0, &mut output);
+/// assert_eq!(output.messages().next().unwrap().kind, "init_ok");
+///
+/// assert_eq!(host.deadline(), Some((ms(1000), 0)));
+/// host.tick(ms(1000), 0);
+/// assert_eq!(host.state(0, |state: &Beats| state.0), Some(1));
+///
+/// // Its clock goes twice as fast from now on.
+/// host.skew(ms(1000), 0, 2.0);
+/// assert_eq!(host.deadline(), Some((ms(1500), 0)));
+/// ```
+pub struct Host {
+    seed: u64,
+    names: Rc<[String]>,
+    members: Vec<Member>,
+    log_level: Level,
+    /// When which nodes want a turn.
+    alarms: BTreeSet<(Duration, usize)>,
+    /// How many nodes that run have handlers or tasks that wait.
+    waiting: usize,
+}
+
+/// A node, whether it runs or not.
+struct Member {
+    program: Program,
+    /// `None` while it does not run.
+    node: Option<Box<dyn AnyNode>>,
+    /// How often it was started.
+    incarnation: u64,
+    paused: bool,
+    /// What arrived during the pause.
+    inbox: VecDeque<Vec<u8>>,
+    clock: Clock,
+    /// Its entry in `Host::alarms`: not after the node's deadline.
+    alarm: Option<Duration>,
+    waiting: bool,
+}
+
+impl Host {
+    /// So many nodes, by their names, none of which runs yet.
+    pub fn new(seed: u64, nodes: impl IntoIterator<Item = (String, Program)>) -> Host {
+        let (names, members): (Vec<String>, Vec<Member>) = nodes
+            .into_iter()
+            .map(|(name, program)| {
+                let member = Member {
+                    program,
+                    node: None,
+                    incarnation: 0,
+                    paused: false,
+                    inbox: VecDeque::new(),
+                    clock: Clock::default(),
+                    alarm: None,
+                    waiting: false,
+                };
+                (name, member)
+            })
+            .unzip();
+        Host {
+            seed,
+            names: names.into(),
+            members,
+            log_level: Level::default(),
+            alarms: BTreeSet::new(),
+            waiting: 0,
+        }
+    }
+
+    /// The names of the nodes.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How much nodes tell in [`take_log`](Host::take_log), from their next start;
+    /// [`Level::Warn`] at first.
+    pub fn set_log_level(&mut self, level: Level) {
+        self.log_level = level;
+    }
+
+    // Life and death.
+
+    /// Starts a node anew, with nothing that it knew; ends it before, if it runs. It waits
+    /// for its `init` like any other node.
+    ///
+    /// # Errors
+    /// As [`Node::with`].
+    pub fn start(&mut self, node: usize) -> Result<(), StartError> {
+        self.kill(node);
+        let member = &mut self.members[node];
+        let number = ((node as u64) << 32) + member.incarnation;
+        let seed = Rng::seeded(self.seed.wrapping_add(number)).next_u64();
+        member.incarnation += 1;
+        let mut started = (member.program.make)(seed)?;
+        started.set_log_level(self.log_level);
+        started.share_names(Rc::clone(&self.names));
+        member.node = Some(started);
+        Ok(())
+    }
+
+    /// Ends a node at once, with all that it knew, and what it did that nobody took.
+    pub fn kill(&mut self, node: usize) {
+        self.set_waiting(node, false);
+        self.clear_alarm(node);
+        let member = &mut self.members[node];
+        member.node = None;
+        member.paused = false;
+        member.inbox.clear();
+    }
+
+    /// Whether a node runs, be it paused.
+    pub fn is_running(&self, node: usize) -> bool {
+        self.members[node].node.is_some()
+    }
+
+    /// Stops a node where it is: it has no turns, and what is delivered waits.
+    pub fn pause(&mut self, node: usize) {
+        self.members[node].paused = true;
+        self.set_waiting(node, false);
+        self.clear_alarm(node);
+    }
+
+    /// Lets a paused node go on: it gets what arrived meanwhile, in order, and then does what
+    /// is overdue.
+    pub fn resume(&mut self, now: Duration, node: usize) {
+        let member = &mut self.members[node];
+        member.paused = false;
+        for line in std::mem::take(&mut member.inbox) {
+            if let Some(running) = &mut member.node {
+                running.handle(member.clock.at(now), &line);
+            }
+        }
+        self.tick(now, node);
+    }
+
+    // Turns.
+
+    /// Gives a node a line, without its line feed. One that does not run never gets it.
+    pub fn deliver(&mut self, now: Duration, node: usize, line: &[u8]) {
+        let member = &mut self.members[node];
+        let Some(running) = &mut member.node else {
+            return;
+        };
+        if member.paused {
+            member.inbox.push_back(line.to_owned());
+        } else {
+            running.handle(member.clock.at(now), line);
+            self.settle(now, node);
+        }
+    }
+
+    /// Lets a node do what is due.
+    pub fn tick(&mut self, now: Duration, node: usize) {
+        self.clear_alarm(node);
+        let member = &mut self.members[node];
+        if member.paused {
+            return;
+        }
+        let shown = member.clock.at(now);
+        if let Some(running) = &mut member.node
+            && running.deadline().is_some_and(|due| due <= shown)
+        {
+            running.tick(shown);
+        }
+        self.settle(now, node);
+    }
+
+    /// When the next [`tick`](Host::tick) is due, and whose it is. There may be nothing to do
+    /// then.
+    pub fn deadline(&self) -> Option<(Duration, usize)> {
+        self.alarms.first().copied()
+    }
+
+    /// Takes what a node wants done, as [`Node::swap_output`] does.
+    pub fn swap_output(&mut self, node: usize, output: &mut Output) {
+        match &mut self.members[node].node {
+            Some(running) => running.swap_output(output),
+            None => output.clear(),
+        }
+    }
+
+    /// Takes what a node has to tell people.
+    pub fn take_log(&mut self, node: usize) -> Vec<Record> {
+        let running = self.members[node].node.as_mut();
+        running.map(|node| node.take_log()).unwrap_or_default()
+    }
+
+    // Clocks.
+
+    /// From `now` on, a node's clock goes `rate` times as fast as time. A clock outlives the
+    /// node's death.
+    ///
+    /// # Panics
+    /// As [`Clock::set_rate`].
+    #[track_caller]
+    pub fn skew(&mut self, now: Duration, node: usize, rate: f64) {
+        self.members[node].clock.set_rate(now, rate);
+        self.tick(now, node);
+    }
+
+    /// A node's clock leaps ahead by so much, and the node does what is due by it.
+    pub fn leap(&mut self, now: Duration, node: usize, ahead: Duration) {
+        self.members[node].clock.leap(now, ahead);
+        self.tick(now, node);
+    }
+
+    // How things stand.
+
+    /// Whether no node that runs has a handler, a task or an
+    /// [`after`](crate::Context::after) that waits. Those that are paused do not count.
+    pub fn is_idle(&self) -> bool {
+        self.waiting == 0
+    }
+
+    /// The longest time in which a node that runs comes to each of its periodic functions.
+    /// Those that are paused do not count.
+    pub fn longest_period(&self) -> Duration {
+        let running = self.members.iter().filter(|member| !member.paused);
+        let periods = running.filter_map(|member| {
+            let period = member.node.as_ref()?.longest_period();
+            Some(member.clock.takes(period))
+        });
+        periods.max().unwrap_or_default()
+    }
+
+    /// Looks at the state of a node; `None` when it does not run or has not seen its `init`.
+    ///
+    /// # Panics
+    /// When the node has another type of state.
+    #[track_caller]
+    pub fn state<S: 'static, R>(&self, node: usize, look: impl FnOnce(&S) -> R) -> Option<R> {
+        let (mut look, mut seen, mut other) = (Some(look), None, false);
+        self.members[node]
+            .node
+            .as_ref()?
+            .state(&mut |state| match state.downcast_ref() {
+                Some(state) => seen = look.take().map(|look| look(state)),
+                None => other = true,
+            });
+        assert!(
+            !other,
+            "the state of {} is not a `{}`",
+            self.names[node],
+            type_name::<S>()
+        );
+        seen
+    }
+
+    /// Sets the alarm of a node that had its turn.
+    fn settle(&mut self, now: Duration, node: usize) {
+        let member = &mut self.members[node];
+        let Some(running) = member.node.as_ref().filter(|_| !member.paused) else {
+            return;
+        };
+        let waiting = !running.is_idle();
+        if let Some(deadline) = running.deadline() {
+            let due = member.clock.when(deadline).max(now);
+            // A later deadline is found when the alarm rings.
+            if member.alarm.is_none_or(|alarm| due < alarm) {
+                self.clear_alarm(node);
+                self.members[node].alarm = Some(due);
+                self.alarms.insert((due, node));
+            }
+        }
+        self.set_waiting(node, waiting);
+    }
+
+    fn clear_alarm(&mut self, node: usize) {
+        if let Some(alarm) = self.members[node].alarm.take() {
+            self.alarms.remove(&(alarm, node));
+        }
+    }
+
+    fn set_waiting(&mut self, node: usize, waiting: bool) {
+        let before = std::mem::replace(&mut self.members[node].waiting, waiting);
+        self.waiting += usize::from(waiting);
+        self.waiting -= usize::from(before);
+    }
+}
