@@ -402,8 +402,8 @@ fn the_services_are_there() {
 fn a_service_of_your_own_is_reached_like_the_others() {
     struct Oracle;
     impl Service for Oracle {
-        fn handle(&mut self, _: Duration, _: &str, _: &Value, _: &mut Rng) -> Option<Value> {
-            Some(json!({"type": "who_ok", "who": ["oracle", "nobody", 42]}))
+        fn handle(&mut self, _: Duration, _: &str, _: &str, _: &mut Rng) -> Option<String> {
+            Some(json!({"type": "who_ok", "who": ["oracle", "nobody", 42]}).to_string())
         }
     }
     use glomer_runtime::Rng;

@@ -22,8 +22,13 @@ impl<S: Service + Default> Bench<S> {
     }
 
     fn ask(&mut self, src: &str, body: Value) -> Option<Value> {
-        self.service
-            .handle(Duration::ZERO, src, &body, &mut self.rng)
+        let reply = self.ask_text(src, &body.to_string())?;
+        Some(serde_json::from_str(&reply).unwrap())
+    }
+
+    fn ask_text(&mut self, src: &str, body: &str) -> Option<String> {
+        let now = Duration::ZERO;
+        self.service.handle(now, src, body, &mut self.rng)
     }
 
     fn read(&mut self, src: &str, key: &str) -> Option<Value> {
@@ -61,14 +66,19 @@ fn the_four_services_answer_by_name_and_refer_to_the_request() {
             _ => json!({"type": "write", "key": "k", "value": 1, "msg_id": 7}),
         };
         let reply = service
-            .answer(Duration::ZERO, "n0", &body, &mut rng)
+            .answer(Duration::ZERO, "n0", &body.to_string(), &mut rng)
             .unwrap();
+        let reply: Value = serde_json::from_str(&reply).unwrap();
         assert_eq!(reply["in_reply_to"], 7);
-        let unknown = json!({"type": "frobnicate", "msg_id": 8});
-        assert_eq!(
-            service.answer(Duration::ZERO, "n0", &unknown, &mut rng),
-            None
-        );
+        for unknown in [
+            r#"{"type":"frobnicate","msg_id":8}"#,
+            "{}",
+            r#"{"type":7}"#,
+            "[]",
+        ] {
+            let reply = service.answer(Duration::ZERO, "n0", unknown, &mut rng);
+            assert_eq!(reply, None, "{unknown}");
+        }
         names.insert(name);
     }
     assert_eq!(
@@ -249,4 +259,138 @@ fn lin_tso_counts_from_zero() {
         let reply = tso.ask("n0", json!({"type": "ts"}));
         assert_eq!(reply, Some(json!({"type": "ts_ok", "ts": ts})));
     }
+}
+
+/// What a store gives back, digit for digit, and what it takes for the same.
+#[test]
+fn values_keep_their_digits_and_are_compared_as_clojure_compares_them() {
+    fn all<S: Service + Default>() {
+        let mut kv = Bench::<S>::new(1);
+        for value in [
+            "9007199254740993",
+            "18446744073709551616",
+            "1267650600228229401496703205377",
+            "-9223372036854775809",
+            "1.10",
+            "0.30000000000000004",
+            "5e-324",
+            "1.0",
+            "-0.0",
+            r#"{"b":[1, null],"a":"\u0000\"\\/"}"#,
+        ] {
+            let write = format!(r#"{{"type":"write","key":"k","value":{value}}}"#);
+            let read = format!(r#"{{"type":"read_ok","value":{value}}}"#);
+            // Until all replicas and states have it.
+            for _ in 0..200 {
+                kv.ask_text("n0", &write);
+            }
+            let reply = kv.ask_text("n0", r#"{"type":"read","key":"k"}"#);
+            assert_eq!(reply.unwrap(), read);
+        }
+    }
+    all::<LinKv>();
+    all::<SeqKv>();
+    all::<LwwKv>();
+
+    let mut kv = Bench::<LinKv>::new(1);
+    for (value, from, same) in [
+        (
+            "1267650600228229401496703205377",
+            "1267650600228229401496703205379",
+            false,
+        ),
+        (
+            "1267650600228229401496703205377",
+            "1267650600228229401496703205377",
+            true,
+        ),
+        ("1", "1.0", false),
+        ("1.10", "11e-1", true),
+        ("0.0", "-0.0", true),
+        ("-0", "0", true),
+        ("0.1", "0.10000000000000002", false),
+        (r#""A""#, r#""\u0041""#, true),
+        (r#""1""#, "1", false),
+        ("null", r#""nil""#, false),
+        (r#"{"a":1,"b":[2]}"#, r#"{ "b": [2], "a": 1 }"#, true),
+        ("[1,2]", "[2,1]", false),
+        ("[]", "{}", false),
+        ("[]", "null", false),
+    ] {
+        kv.ask_text(
+            "n0",
+            &format!(r#"{{"type":"write","key":1,"value":{value}}}"#),
+        );
+        let cas = format!(r#"{{"type":"cas","key":1,"from":{from},"to":7}}"#);
+        let reply = kv.ask_text("n0", &cas).unwrap();
+        assert_eq!(
+            reply == r#"{"type":"cas_ok"}"#,
+            same,
+            "{value} {from}: {reply}"
+        );
+    }
+    // As a key, too.
+    kv.ask_text(
+        "n0",
+        r#"{"type":"write","key":18446744073709551616,"value":1}"#,
+    );
+    let other = kv.ask_text("n0", r#"{"type":"read","key":18446744073709551617}"#);
+    assert!(other.unwrap().contains("key does not exist"));
+}
+
+#[test]
+fn what_is_nested_too_deep_is_told() {
+    let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let mut kv = Bench::<LinKv>::new(1);
+    for depth in [127, 200, 1_000] {
+        let write = format!(r#"{{"type":"write","key":"k","value":{}}}"#, nested(depth));
+        assert_eq!(kv.ask_text("n0", &write).unwrap(), r#"{"type":"write_ok"}"#);
+    }
+    let write = format!(
+        r#"{{"type":"write","key":"k","value":{},"msg_id":7}}"#,
+        nested(1_001)
+    );
+    let mut rng = Rng::seeded(1);
+    let reply = kv.service.answer(Duration::ZERO, "n0", &write, &mut rng);
+    assert_eq!(
+        serde_json::from_str::<Value>(&reply.unwrap()).unwrap(),
+        json!({
+            "type": "error",
+            "code": 12,
+            "text": "its value cannot be read: it is nested deeper than 1000 levels",
+            "in_reply_to": 7,
+        })
+    );
+}
+
+/// What went through a store's client is what it was.
+#[test]
+fn the_clients_of_the_stores_keep_every_digit() {
+    use glomer_runtime::prelude::*;
+    use glomer_runtime::sim::Cluster;
+
+    #[derive(Default)]
+    struct Keeper;
+
+    #[handler("keep", reply = "kept")]
+    async fn keep(_: &Shared<Keeper>, cx: &Context) -> Result<(u128, i128, f64), Error> {
+        let kv = cx.lin_kv();
+        let (wide, low, float) = ((1_u128 << 100) + 1, i128::from(i64::MIN) - 1, 0.1 + 0.2);
+        kv.write("wide", wide).await?;
+        assert_eq!(kv.cas("wide", wide + 2, 7).await.unwrap_err().code(), 22);
+        kv.cas("wide", wide, wide + 1).await?;
+        kv.write("low", low).await?;
+        kv.write("float", float).await?;
+        let wide = kv.read::<u128>("wide").await?;
+        let wrong = kv.read::<String>("wide").await.unwrap_err();
+        assert_eq!(wrong.code(), 13);
+        Ok((wide, kv.read("low").await?, kv.read("float").await?))
+    }
+
+    let mut cluster = Cluster::<Keeper>::new(1).start();
+    let kept = cluster.call("n0", Keep {}).unwrap();
+    assert_eq!(
+        kept,
+        ((1 << 100) + 2, i128::from(i64::MIN) - 1, 0.1_f64 + 0.2)
+    );
 }

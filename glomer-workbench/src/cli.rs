@@ -49,6 +49,29 @@ pub(crate) fn tell(text: &impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// What is wrong with an argument that was to be an option and begins with another dash than
+/// options do, as word processors and web pages make one of two hyphens.
+fn wrong_dash(arg: &str) -> Option<String> {
+    let is_dash = |c: char| {
+        matches!(
+            c,
+            '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
+        )
+    };
+    let dashes: String = arg
+        .chars()
+        .take_while(|c| *c == '-' || is_dash(*c))
+        .collect();
+    let wrong = dashes.chars().find(|c| is_dash(*c))?;
+    let name = &arg[dashes.len()..];
+    let right = if name.chars().count() > 1 { "--" } else { "-" };
+    Some(format!(
+        "{arg} begins with a dash that is not a hyphen (U+{:04X}), as pages write it that were \
+         made for reading; type {right}{name}",
+        u32::from(wrong)
+    ))
+}
+
 /// The `glomer` command, with Maelstrom's workloads and those that are added to it.
 ///
 /// A `main` that gives a command of one's own all that `glomer` does, with one workload
@@ -103,6 +126,13 @@ fn grammar(workloads: &Workloads) -> clap::Command {
 }
 
 fn run(workloads: &Workloads) -> ExitCode {
+    let own = std::env::args().skip(1).take_while(|arg| arg != "--");
+    for arg in own {
+        if let Some(wrong) = wrong_dash(&arg) {
+            tell(&format!("error: {wrong}"));
+            return ExitCode::from(FAILURE);
+        }
+    }
     let parsed = grammar(workloads)
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -134,4 +164,28 @@ fn run(workloads: &Workloads) -> ExitCode {
         tell(&format_args!("error: {error}"));
         ExitCode::from(FAILURE)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dash_that_is_no_hyphen_is_named() {
+        for (arg, right) in [
+            ("–-nemesis", "type --nemesis"),
+            ("—nemesis", "type --nemesis"),
+            ("−w", "type -w"),
+            ("-\u{2010}rate=5", "type --rate=5"),
+        ] {
+            let text = wrong_dash(arg).unwrap();
+            assert!(
+                text.contains("not a hyphen (U+2") && text.ends_with(right),
+                "{text}"
+            );
+        }
+        for arg in ["--nemesis", "-w", "-5", "a–b", "", "-"] {
+            assert_eq!(wrong_dash(arg), None, "{arg}");
+        }
+    }
 }

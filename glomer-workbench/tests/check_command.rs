@@ -135,3 +135,43 @@ fn bad_usage_is_255_and_says_what_to_do() {
     assert_eq!(output.status.code(), Some(255));
     assert!(text(&output.stderr).contains("-: line 1, column 1: never closed with `}`"));
 }
+
+#[test]
+fn the_history_of_one_key_is_taken_as_jepsen_keeps_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = |key: &str, read: i64| {
+        let place = dir.path().join("independent").join(key);
+        std::fs::create_dir_all(&place).unwrap();
+        let file = place.join("history.edn");
+        let history = format!(
+            "{{:index 4, :type :invoke, :process 0, :f :write, :value 3}}
+             {{:index 5, :type :info, :process :nemesis, :f :start-partition, :value nil}}
+             {{:index 8, :type :ok, :process 0, :f :write, :value 3}}
+             {{:index 9, :type :invoke, :process 1, :f :cas, :value [3 4]}}
+             {{:index 10, :type :ok, :process 1, :f :cas, :value [3 4]}}
+             {{:index 12, :type :invoke, :process 0, :f :read, :value nil}}
+             {{:index 13, :type :ok, :process 0, :f :read, :value {read}}}"
+        );
+        std::fs::write(&file, history).unwrap();
+        check(&["-w", "lin-kv", file.to_str().unwrap()], "")
+    };
+    let right = keep("7", 4);
+    assert_eq!(right.status.code(), Some(0), "{right:?}");
+    let wrong = keep("8", 3);
+    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
+    assert!(text(&wrong.stdout).contains(":failures [8]"), "{wrong:?}");
+}
+
+#[test]
+fn warnings_stand_in_the_results() {
+    let history = "{:type :invoke, :process 0, :f :txn, :value [[:r 1 nil]]}
+        {:type :ok, :process 0, :f :txn, :value [[:r 1 0]]}
+        {:type :invoke, :process 0, :f :txn, :value [[:r 1 nil]]}
+        {:type :ok, :process 0, :f :txn, :value [[:r 1 0]]}";
+    let output = check(&["-w", "txn-rw-register", "-"], history);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let results = Edn::parse(text(&output.stdout)).unwrap();
+    let warnings = results.get("warnings").unwrap().as_seq().unwrap();
+    assert!(warnings[0].name().unwrap().starts_with("reads returned 0"));
+    assert_eq!(results.get("workload").unwrap().get("warnings"), None);
+}

@@ -692,3 +692,78 @@ fn main() {
     assert_eq!(output.status.code(), Some(255));
     assert!(stderr(&output).contains("huge"), "{}", stderr(&output));
 }
+
+#[test]
+fn nodes_have_the_names_they_are_given() {
+    let place = Place::new();
+    fs::write(place.path("names"), "a1\n\nb2\n").unwrap();
+    let base = "test -w echo --bin node.sh --time-limit 1 --rate 20 --json";
+    let names = |args: &str| {
+        let args: Vec<&str> = base.split(' ').chain(args.split(' ')).collect();
+        let output = place.glomer(&args);
+        let mut logs: Vec<String> = fs::read_dir(place.path("store/echo/latest/node-logs"))
+            .unwrap()
+            .map(|log| log.unwrap().file_name().into_string().unwrap())
+            .collect();
+        logs.sort();
+        (output.status.code(), logs.join(" "), stderr(&output))
+    };
+    let given = names("--nodes n7,x --node y -n z --nodes-file names --no-ssh --leave-db-running");
+    assert_eq!(
+        (given.0, given.1.as_str()),
+        (Some(0), "a1.log b2.log n7.log x.log y.log z.log")
+    );
+    assert!(
+        given
+            .2
+            .contains("--leave-db-running, --no-ssh have no effect here"),
+        "{}",
+        given.2
+    );
+    let counted = names("--nodes n7,x --node-count 1 --logging-json");
+    assert_eq!((counted.0, counted.1.as_str()), (Some(0), "n0.log"));
+    assert!(
+        counted.2.contains("--logging-json has no effect here"),
+        "{}",
+        counted.2
+    );
+    for (wrong, told) in [
+        ("--nodes n1,n1", "two nodes of the name n1"),
+        ("--nodes c1", "must not begin with c"),
+        ("--nodes lin-kv", "must not be lin-kv"),
+        ("--nodes-file nobody", "--nodes-file nobody: No such file"),
+        ("–-nodes n1", "not a hyphen (U+2013)"),
+    ] {
+        let (code, _, said) = names(wrong);
+        assert_eq!(code, Some(255), "{wrong}");
+        assert!(said.contains(told), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn a_valid_run_in_turn_names_the_delivery_that_shows_stale_reads() {
+    let place = Place::new();
+    let nodes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nodes/txn.py");
+    let node = place.path("txn.sh");
+    fs::write(
+        &node,
+        format!("#!/bin/sh\nexec python3 {} register\n", nodes.display()),
+    )
+    .unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+    let run = |args: &str| {
+        let base = "test -w txn-rw-register --bin txn.sh --node-count 2 --time-limit 2 --rate 30";
+        let args: Vec<&str> = base.split(' ').chain(args.split(' ')).collect();
+        stderr(&place.glomer(&args))
+    };
+    let hint = "stale reads can hide behind that; --delivery on-time shows them.\n";
+    let said = run("--latency 5");
+    assert!(said.ends_with(hint), "{said}");
+    for other in ["--latency 0", "--latency 5 --delivery on-time"] {
+        let said = run(other);
+        assert!(
+            !said.contains("--delivery on-time shows"),
+            "{other}: {said}"
+        );
+    }
+}

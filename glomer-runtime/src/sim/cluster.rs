@@ -15,7 +15,7 @@ use crate::log::{Level, Record};
 use crate::{Action, Error, Init, Message, Outgoing, Output, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::rc::Rc;
@@ -948,12 +948,18 @@ impl<S> Cluster<S> {
     fn serve(&mut self, address: Address, src: Address, packet: &Packet) {
         let Attached { service, rng, .. } =
             &mut self.services[address.index() - self.members.len()];
-        let body: Value = serde_json::from_str(packet.body_text()).expect("nodes write JSON");
+        let body = packet.body_text();
         let (me, caller) = (self.network.name(address), self.network.name(src));
-        if let Some(body) = service.answer(self.now, caller, &body, rng) {
-            let kind = body["type"].as_str().unwrap_or_default();
-            let line = json!({"src": me, "dest": caller, "body": body}).to_string();
-            self.send(address, src, kind, Packet::new(line.as_bytes()));
+        if let Some(body) = service.answer(self.now, caller, body, rng) {
+            let line = format!(
+                r#"{{"src":{},"dest":{},"body":{body}}}"#,
+                json!(me),
+                json!(caller)
+            );
+            let packet = Packet::new(line.as_bytes());
+            let shared = packet.clone();
+            let kind = shared.envelope().body.kind;
+            self.send(address, src, kind.as_deref().unwrap_or_default(), packet);
         }
     }
 

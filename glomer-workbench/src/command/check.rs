@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use crate::checker::{Availability, ConsistencyModel, check};
 use crate::cli::print;
 use crate::edn::Edn;
-use crate::history::History;
+use crate::history::{History, Process};
 use crate::results::Ending;
-use crate::workload::{Setting, Workloads};
+use crate::workload::{LinKv, Setting, Workload, Workloads};
 
 /// The options of `glomer check`. Those that `glomer test` has too mean the same.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,7 +37,8 @@ pub struct Args {
     pub json: bool,
 
     /// The history: operations in EDN, as in history.edn, or in JSON, as in history.jsonl (- for
-    /// standard input)
+    /// standard input); for lin-kv also that of one key, as Jepsen keeps it, at
+    /// independent/KEY/history.edn
     #[arg(value_name = "FILE")]
     pub history: PathBuf,
 }
@@ -47,7 +48,12 @@ pub struct Args {
 /// # Errors
 /// If the history cannot be read, or the results cannot be written.
 pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
-    let history = read(&args.history)?;
+    let mut history = read(&args.history)?;
+    if args.workload == LinKv::NAME
+        && let Some(key) = key_of(&args.history)
+    {
+        with_key(&mut history, &key);
+    }
     let setting = Setting {
         consistency_models: args.consistency_models.clone(),
         ..Setting::new(1)
@@ -62,6 +68,24 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     };
     print(&text)?;
     Ok(Ending::of(None, checked.validity()).exit_code())
+}
+
+/// The key of a history that Jepsen's independent checker keeps in a directory of its own.
+fn key_of(path: &Path) -> Option<Edn> {
+    let mut above = path.parent()?.components().rev();
+    let key = above.next()?.as_os_str().to_str()?;
+    let kept = above.next()?.as_os_str() == "independent";
+    kept.then(|| Edn::parse(key).unwrap_or_else(|_| key.into()))
+}
+
+/// Puts the key back, which Jepsen leaves out where it is the same for all.
+fn with_key(history: &mut History, key: &Edn) {
+    for op in &mut history.0 {
+        if op.process != Process::Nemesis {
+            let value = std::mem::take(&mut op.value);
+            op.value = Edn::vector([key.clone(), value]);
+        }
+    }
 }
 
 fn read(path: &Path) -> io::Result<History> {

@@ -1,12 +1,13 @@
 //! The options of `glomer test`, and the plan they make.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ArgAction, ValueEnum};
 use glomer_runtime::sim::{self, Latency};
 
 use super::program::Program;
@@ -45,6 +46,22 @@ pub struct Options {
     /// How many nodes to run: n0, n1, … (without it, five nodes: n1 to n5)
     #[arg(long, value_name = "NUM", value_parser = node_count)]
     pub node_count: Option<usize>,
+
+    /// The names of the nodes, separated by commas; --node-count overrides them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = node_name)]
+    pub nodes: Vec<String>,
+
+    /// The name of one node; may be given many times
+    #[arg(short = 'n', long = "node", value_name = "NAME", value_parser = node_name, action = ArgAction::Append)]
+    pub node: Vec<String>,
+
+    /// A file with the names of the nodes, one a line
+    #[arg(long, value_name = "FILE")]
+    pub nodes_file: Option<PathBuf>,
+
+    /// Options of `maelstrom test` that have no effect here.
+    #[command(flatten)]
+    pub ignored: Ignored,
 
     /// How many clients work at once; 2n means two for each node
     #[arg(long, value_name = "NUM", default_value = "1n")]
@@ -174,6 +191,42 @@ fn faults_to_choose_from() -> String {
     )
 }
 
+/// Options that Jepsen gives every test and that mean nothing to processes on this machine.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Ignored {
+    #[arg(long, hide = true)]
+    leave_db_running: bool,
+    #[arg(long, hide = true)]
+    logging_json: bool,
+    #[arg(long, hide = true)]
+    no_ssh: bool,
+    #[arg(long, hide = true)]
+    strict_host_key_checking: bool,
+    #[arg(long, hide = true, value_name = "NAME")]
+    username: Option<String>,
+    #[arg(long, hide = true, value_name = "PASS")]
+    password: Option<String>,
+    #[arg(long, hide = true, value_name = "FILE")]
+    ssh_private_key: Option<PathBuf>,
+}
+
+impl Ignored {
+    /// Those that were given.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--leave-db-running", self.leave_db_running),
+            ("--logging-json", self.logging_json),
+            ("--no-ssh", self.no_ssh),
+            ("--strict-host-key-checking", self.strict_host_key_checking),
+            ("--username", self.username.is_some()),
+            ("--password", self.password.is_some()),
+            ("--ssh-private-key", self.ssh_private_key.is_some()),
+        ];
+        let given = all.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
+}
+
 /// The values of `--latency-dist`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LatencyDist {
@@ -232,6 +285,25 @@ fn node_count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| format!("must be an integer above 0, and at most {MOST_NODES}"))
 }
 
+/// Names stand in messages as they are. Whatever begins with c is a client to Maelstrom.
+fn node_name(name: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match name.starts_with(|c: char| c.is_ascii_alphanumeric() && c != 'c')
+        && name.chars().all(plain)
+        && !SERVICES.contains(&name)
+    {
+        true => Ok(name.to_owned()),
+        false => Err(format!(
+            "must be letters, digits, -, _ and ., must not begin with c, which is for clients, \
+             and must not be {}",
+            SERVICES.join(", ")
+        )),
+    }
+}
+
+/// Names on the network that are taken.
+const SERVICES: [&str; 4] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv"];
+
 fn up_to<T>(most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
     T: FromStr + fmt::Display + Copy + Send + Sync,
@@ -272,20 +344,41 @@ fn probability(text: &str) -> Result<f64, String> {
 }
 
 impl Options {
-    /// The names of the nodes.
-    pub fn nodes(&self) -> Vec<String> {
-        match self.node_count {
-            Some(count) => (0..count).map(|number| format!("n{number}")).collect(),
-            None => (1..=5).map(|number| format!("n{number}")).collect(),
+    /// The names of the nodes: as for Jepsen, those of all options together, and for Maelstrom
+    /// `--node-count` overrides them.
+    ///
+    /// # Errors
+    /// If a file of names cannot be read, or a name is not one or is there twice.
+    pub fn nodes(&self) -> Result<Vec<String>, String> {
+        if let Some(count) = self.node_count {
+            return Ok((0..count).map(|number| format!("n{number}")).collect());
+        }
+        let mut names = Vec::new();
+        if let Some(file) = &self.nodes_file {
+            let named =
+                |error: &dyn fmt::Display| format!("--nodes-file {}: {error}", file.display());
+            let text = std::fs::read_to_string(file).map_err(|error| named(&error))?;
+            for name in text.lines().map(str::trim).filter(|name| !name.is_empty()) {
+                names.push(node_name(name).map_err(|error| named(&format!("{name:?} {error}")))?);
+            }
+        }
+        names.extend(self.nodes.iter().chain(&self.node).cloned());
+        let mut known = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
+            return Err(format!("there are two nodes of the name {twice}"));
+        }
+        match names.is_empty() {
+            true => Ok((1..=5).map(|number| format!("n{number}")).collect()),
+            false => Ok(names),
         }
     }
 
     /// What the workload runs in.
     ///
     /// # Errors
-    /// If there are too many clients.
+    /// If there are too many clients, or the nodes' names are not names.
     fn setting(&self) -> Result<Setting, String> {
-        let nodes = self.nodes();
+        let nodes = self.nodes()?;
         let concurrency = match self.concurrency {
             Concurrency::Total(count) => count,
             Concurrency::PerNode(count) => count.saturating_mul(nodes.len()),
@@ -369,7 +462,8 @@ impl Options {
             .chain(self.args.iter().cloned())
             .collect();
         options.push(("program", program.join(" ")));
-        options.push(("nodes", self.nodes().len().to_string()));
+        let nodes = self.nodes().unwrap_or_default();
+        options.push(("nodes", nodes.len().to_string()));
         options.push(("concurrency", self.concurrency.to_string()));
         options.push(("time-limit", format!("{} s", self.time_limit)));
         options.push(("rate", format!("{} per s", self.rate)));

@@ -34,6 +34,11 @@ pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
         program: options.program.find()?,
         args: options.args.clone(),
     };
+    let ignored = options.ignored.given();
+    if !ignored.is_empty() {
+        let verb = if ignored.len() == 1 { "has" } else { "have" };
+        tell(&format!("{} {verb} no effect here", ignored.join(", ")));
+    }
     let interrupt = interrupt()?;
 
     let first = options.seed.unwrap_or_else(any_seed);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glomer_runtime::sim::{Address, Fate, Passage, Role};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Action, Engine, NodeState, Phase, nanos};
 use crate::edn::Edn;
@@ -190,13 +190,13 @@ impl Engine {
                 }
             }
             Role::Service => {
-                let request = serde_json::from_str::<Value>(&body).unwrap_or_default();
                 let name = self.names[src.index()].clone();
-                let answer = self.services.get_mut(&dest).and_then(|service| {
-                    service.answer(now, &name, &request, &mut self.service_rng)
-                });
+                let answer = self
+                    .services
+                    .get_mut(&dest)
+                    .and_then(|service| service.answer(now, &name, &body, &mut self.service_rng));
                 if let Some(answer) = answer {
-                    self.send(now, dest, src, answer.to_string().into());
+                    self.send(now, dest, src, answer.into());
                 }
             }
         }
