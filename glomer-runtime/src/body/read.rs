@@ -243,9 +243,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawBody<'a> {
 
 /// What a `type` says.
 fn string<E: de::Error>(text: &str) -> Result<Cow<'_, str>, E> {
-    match serde_json::from_str(text) {
-        Ok(Text(string)) => Ok(string),
-        Err(_) => Err(E::custom("`type` is not a string")),
+    let content = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    match content.filter(|content| !content.contains('\\')) {
+        Some(plain) => Ok(Cow::Borrowed(plain)),
+        None => serde_json::from_str(text)
+            .map(|Text(string)| string)
+            .map_err(|_| E::custom("`type` is not a string")),
     }
 }
 
@@ -427,8 +432,13 @@ impl<'a, 'de: 'a, I: Iterator<Item = &'a Field<'de>>> MapAccess<'de> for Entries
         &mut self,
         seed: V,
     ) -> serde_json::Result<V::Value> {
-        let value = self.value.take();
-        seed.deserialize(value.ok_or_else(|| de::Error::custom("a value without its name"))?)
+        let Some(value) = self.value.take() else {
+            return Err(de::Error::custom("a value without its name"));
+        };
+        let mut json = serde_json::Deserializer::from_str(value.get());
+        let read = seed.deserialize(&mut json)?;
+        // A type may stop within its value: an integer at a decimal point.
+        json.end().map(|()| read)
     }
 }
 
