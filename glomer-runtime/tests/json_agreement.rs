@@ -101,13 +101,13 @@ struct Key(String);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Wide {
-    a: u128,
+    a: Option<u128>,
     b: Option<i128>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Floats {
-    a: f64,
+    a: Option<f64>,
     b: Option<f32>,
     x: Option<char>,
 }
@@ -132,7 +132,7 @@ struct Wrapped(Box<Plain>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Tuples {
-    a: (u8, Option<String>),
+    a: Option<(Value, Value)>,
     b: Option<[i64; 2]>,
     #[serde(default)]
     x: Option<External>,
@@ -315,9 +315,9 @@ mod whole {
     }
 }
 
-/// The text of a value, of the kinds that the types ask for and of all others.
-fn value() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
+/// The text of a value that has no parts, or only of one kind.
+fn leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
         4 => (0..300i64).prop_map(|number| number.to_string()),
         1 => any::<i128>().prop_map(|number| number.to_string()),
         1 => any::<u128>().prop_map(|number| number.to_string()),
@@ -330,8 +330,12 @@ fn value() -> impl Strategy<Value = String> {
         ]).prop_map(str::to_owned),
         1 => any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
         1 => (1..100usize).prop_map(|deep| format!("{}1{}", "[".repeat(deep), "]".repeat(deep))),
-    ];
-    leaf.prop_recursive(3, 16, 4, |inner| {
+    ]
+}
+
+/// The text of a value, of the kinds that the types ask for and of all others.
+fn value() -> impl Strategy<Value = String> {
+    let nested = leaf().prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4)
                 .prop_map(|values| format!("[{} ]", values.join(" , "))),
@@ -342,7 +346,8 @@ fn value() -> impl Strategy<Value = String> {
             (0..300i64).prop_map(|value| format!(r#"{{"k":{value}}}"#)),
             inner.prop_map(|value| format!(r#"{{"Red":{value}}}"#)),
         ]
-    })
+    });
+    prop_oneof![leaf(), nested]
 }
 
 /// The text of a field, whose name may have escapes.

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serializer, forward_to_deserialize_any};
 use serde_json::value::RawValue;
@@ -278,10 +278,18 @@ impl<'a> RawBody<'a> {
         fields.filter(move |field| !field.is_header || header.includes(&field.name))
     }
 
-    /// Writes the fields, less those of the header, as they were written.
-    pub(super) fn write<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
-        let fields = self.fields(Shown::Nothing);
-        output.collect_map(fields.map(|field| (&field.name, field.value)))
+    /// Writes the body again, with this much of its header.
+    fn text(&self, header: Shown) -> serde_json::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let fields = self.fields(header);
+        serde_json::Serializer::new(&mut text)
+            .collect_map(fields.map(|field| (&field.name, field.value)))?;
+        Ok(text)
+    }
+
+    /// The text of the fields alone, without those of the header.
+    pub(super) fn headless(&self) -> serde_json::Result<Vec<u8>> {
+        self.text(Shown::Nothing)
     }
 }
 
@@ -351,16 +359,14 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> serde_json::Result<V::Value> {
-        match self.body.fields(Shown::Nothing).count() {
-            1 => MapAccessDeserializer::new(Entries {
-                fields: self.body.fields(Shown::Nothing),
-                value: None,
-            })
-            .deserialize_enum(name, variants, visitor),
-            count => Err(de::Error::custom(format_args!(
+        let count = self.body.fields(Shown::Nothing).count();
+        if count != 1 {
+            return Err(de::Error::custom(format_args!(
                 "{count} fields, expected one, named like a variant of {name}"
-            ))),
+            )));
         }
+        let text = self.body.text(Shown::Nothing)?;
+        serde_json::Deserializer::from_reader(&text[..]).deserialize_enum(name, variants, visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
@@ -378,10 +384,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
         if name != RAW_VALUE {
             return visitor.visit_newtype_struct(self);
         }
-        let mut text = Vec::new();
-        let fields = self.body.fields(self.header);
-        serde_json::Serializer::new(&mut text)
-            .collect_map(fields.map(|field| (&field.name, field.value)))?;
+        let text = self.body.text(self.header)?;
         serde_json::Deserializer::from_reader(&text[..]).deserialize_newtype_struct(name, visitor)
     }
 

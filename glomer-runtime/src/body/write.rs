@@ -155,7 +155,8 @@ fn rewrite(out: &mut Vec<u8>, start: usize) -> serde_json::Result<()> {
     let text = out.split_off(start);
     let text = str::from_utf8(&text).map_err(serde_json::Error::custom)?;
     let body = RawBody::of(text).map_err(|_| no_object(text.as_bytes()))?;
-    body.write(&mut serde_json::Serializer::new(out))
+    out.extend(body.headless()?);
+    Ok(())
 }
 
 #[cold]
