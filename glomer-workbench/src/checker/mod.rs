@@ -11,6 +11,7 @@ pub(crate) mod echo;
 mod exceptions;
 pub(crate) mod kafka;
 pub(crate) mod lin_kv;
+mod order;
 pub(crate) mod set_full;
 mod stats;
 pub(crate) mod txn;
@@ -23,6 +24,7 @@ use crate::workload::{AnyWorkload, Setting};
 pub use availability::{Availability, availability};
 pub use consistency::ConsistencyModel;
 pub use exceptions::exceptions;
+pub use order::{Effect, Model, linearizable, sequentially_consistent};
 pub use stats::stats;
 
 pub use crate::verdict::{Validity, Verdict, merge_validity};

@@ -8,6 +8,7 @@ mod kafka;
 mod lin_kv;
 mod linearizability;
 mod models;
+mod order;
 mod set_full;
 mod stats;
 mod support;

@@ -9,15 +9,14 @@
 //! Knossos' model is followed where it is lenient: a read without a value fits any state, and
 //! failed operations, whatever the reason they give, constrain nothing.
 
-mod search;
-
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use crate::edn::Edn;
 use crate::history::{History, Op, OpType};
 
+use super::order::{Effect, Ending, Found, Model, Object};
 use super::{Validity, merge_validity};
-use search::{Action, NIL, Operation, Outcome, State, Value};
 
 /// How many configurations and paths the results show.
 const SHOWN: usize = 10;
@@ -69,15 +68,57 @@ fn key_and_value(op: &Op) -> Result<(&Edn, &Edn), String> {
     }
 }
 
-/// The operations on one key, as the history has them and as the search takes them.
+/// What a register is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Action<'a> {
+    Read,
+    Write(&'a Edn),
+    Cas(&'a Edn, &'a Edn),
+}
+
+/// Knossos' model of a register: it starts with nil, and a read of nil fits any state.
+#[derive(Default)]
+struct CasRegister<'a>(PhantomData<&'a Edn>);
+
+impl<'a> Model for CasRegister<'a> {
+    type Op = Action<'a>;
+    /// What was read.
+    type Output = &'a Edn;
+    type State = &'a Edn;
+    type Key = ();
+
+    fn key(&self, _: &Action<'a>) {}
+
+    fn initial(&self, (): &()) -> &'a Edn {
+        &Edn::Nil
+    }
+
+    fn step(&self, value: &&'a Edn, op: &Action<'a>, read: Option<&&'a Edn>) -> Option<&'a Edn> {
+        match *op {
+            Action::Read => read
+                .is_none_or(|read| read.is_nil() || read == value)
+                .then_some(*value),
+            Action::Write(new) => Some(new),
+            Action::Cas(from, to) => (*value == from).then_some(to),
+        }
+    }
+
+    fn effect(&self, op: &Action<'a>, _: Option<&&'a Edn>) -> Effect {
+        match op {
+            Action::Read => Effect::Reads,
+            Action::Write(_) => Effect::Writes,
+            Action::Cas(..) => Effect::Any,
+        }
+    }
+}
+
+/// The operations on one key.
 #[derive(Default)]
 struct Register<'a> {
-    /// Invocation and completion of each of `operations`.
+    /// Invocation and completion of each of `actions`.
     ops: Vec<(&'a Op, Option<&'a Op>)>,
-    operations: Vec<Operation>,
-    /// What the search's values stand for; [`NIL`] for nil.
-    values: Vec<&'a Edn>,
-    numbers: HashMap<&'a Edn, Value>,
+    /// What was asked for and, of a read, what came back.
+    actions: Vec<(Action<'a>, Option<&'a Edn>)>,
 }
 
 impl<'a> Register<'a> {
@@ -89,89 +130,76 @@ impl<'a> Register<'a> {
         answered: &'a Edn,
     ) -> Result<(), String> {
         let kind = completion.map_or(OpType::Info, |op| op.kind);
-        let action = match (invocation.f.as_str(), kind) {
+        let (action, read) = match (invocation.f.as_str(), kind) {
             ("read" | "write" | "cas", OpType::Fail) => return Ok(()),
-            ("read", OpType::Ok) => Action::Read(self.number(answered)),
+            ("read", OpType::Ok) => (Action::Read, Some(answered)),
             // A read that nobody saw the result of has no effect and fits anywhere.
             ("read", _) => return Ok(()),
-            ("write", _) => Action::Write(self.number(asked)),
+            ("write", _) => (Action::Write(asked), None),
             ("cas", _) => match asked.as_seq() {
-                Some([from, to]) => Action::Cas(self.number(from), self.number(to)),
+                Some([from, to]) => (Action::Cas(from, to), None),
                 _ => return Err(format!("cas takes [from to], in {}", invocation.to_edn())),
             },
             _ => return Err(format!("not a read, write or cas: {}", invocation.to_edn())),
         };
         self.ops.push((invocation, completion));
-        self.operations.push(Operation {
-            action,
-            invoked: invocation.index,
-            returned: completion.filter(|_| kind == OpType::Ok).map(|op| op.index),
-        });
+        self.actions.push((action, read));
         Ok(())
     }
 
-    fn number(&mut self, value: &'a Edn) -> Value {
-        if value.is_nil() {
-            return NIL;
-        }
-        let values = &mut self.values;
-        *self.numbers.entry(value).or_insert_with(|| {
-            values.push(value);
-            // Numbers from 1, NIL is 0. There are fewer values than operations.
-            values.len() as Value
-        })
-    }
-
-    fn value(&self, number: Value) -> &'a Edn {
-        match number {
-            NIL => &Edn::Nil,
-            number => self.values[number as usize - 1],
-        }
+    /// Where an operation returned, if it took effect.
+    fn returned(&self, operation: usize) -> Option<usize> {
+        let completion = self.ops[operation].1.filter(|op| op.kind == OpType::Ok);
+        completion.map(|op| op.index)
     }
 
     fn check(&self) -> Edn {
-        match search::search(&self.operations) {
-            Outcome::Linearizable(states) => Edn::map([
+        let model = CasRegister::default();
+        let mut object = Object::new(&model, &());
+        for (number, (action, read)) in self.actions.iter().enumerate() {
+            let invoked = self.ops[number].0.index;
+            object.add(action, read.as_ref(), invoked, self.returned(number));
+        }
+        match object.find_order() {
+            Found::Order(endings) => Edn::map([
                 ("valid?", true.into()),
-                ("configs", self.configs(&states)),
+                ("configs", self.configs(&object, &endings)),
                 ("final-paths", Edn::List(Vec::new())),
             ]),
-            Outcome::Stuck { operation, states } => self.stuck(operation, &states),
-            Outcome::TooWide { operation } => Edn::map([
+            Found::Stuck { call, before, .. } => self.stuck(&object, call, &before),
+            Found::TooMany { call } => Edn::map([
                 ("valid?", Validity::Unknown.into()),
                 (
                     "error",
                     "too many operations under way at once to try their orders".into(),
                 ),
-                ("op", self.completed(operation)),
+                ("op", self.completed(call)),
             ]),
         }
     }
 
-    fn stuck(&self, stuck: usize, states: &[State]) -> Edn {
+    fn stuck(&self, object: &Object<'_, CasRegister<'a>>, stuck: usize, before: &[Ending]) -> Edn {
         let op = self.completed(stuck);
-        let returned = |operation: &usize| self.operations[*operation].returned;
-        let previous = (0..self.operations.len())
+        let returned = |operation: &usize| self.returned(*operation);
+        let previous = (0..self.ops.len())
             .filter(|other| returned(other).is_some() && returned(other) < returned(&stuck))
             .max_by_key(returned);
-        let paths = states.iter().take(SHOWN).map(|state| {
-            let last = state.last.map(|last| {
-                Edn::map([
-                    ("op", self.completed(last)),
-                    ("model", self.model(state.value)),
-                ])
-            });
+        let paths = before.iter().take(SHOWN).map(|ending| {
+            let value = object.state(ending);
+            let last = ending
+                .last
+                .map(|last| Edn::map([("op", self.completed(last)), ("model", register(value))]));
             let contradiction = Edn::map([
                 ("op", op.clone()),
-                ("model", self.inconsistent(stuck, state.value)),
+                ("model", self.inconsistent(stuck, value)),
             ]);
             Edn::vector(last.into_iter().chain([contradiction]))
         });
-        let last = states.iter().find_map(|state| state.last);
+        let last = before.iter().find_map(|ending| ending.last);
         let shown = |op: Option<usize>| op.map_or(Edn::Nil, |op| self.completed(op));
         Edn::map([
             ("valid?", false.into()),
-            ("configs", self.configs(states)),
+            ("configs", self.configs(object, before)),
             ("final-paths", Edn::list(paths)),
             ("previous-ok", shown(previous)),
             ("last-op", shown(last)),
@@ -179,33 +207,25 @@ impl<'a> Register<'a> {
         ])
     }
 
-    fn configs(&self, states: &[State]) -> Edn {
-        Edn::list(states.iter().take(SHOWN).map(|state| {
-            let last = state.last.map(|op| self.completed(op));
-            let pending = state.pending.iter().map(|&op| self.invoked(op));
+    fn configs(&self, object: &Object<'_, CasRegister<'a>>, endings: &[Ending]) -> Edn {
+        Edn::list(endings.iter().take(SHOWN).map(|ending| {
+            let last = ending.last.map(|op| self.completed(op));
+            let pending = ending.pending.iter().map(|&op| self.invoked(op));
             Edn::map([
-                ("model", self.model(state.value)),
+                ("model", register(object.state(ending))),
                 ("last-op", last.into()),
                 ("pending", Edn::vector(pending)),
             ])
         }))
     }
 
-    fn model(&self, value: Value) -> Edn {
-        let map = Edn::map([("value", self.value(value).clone())]);
-        Edn::Tagged("knossos.model.CASRegister".to_owned(), Box::new(map))
-    }
-
-    fn inconsistent(&self, operation: usize, value: Value) -> Edn {
-        let register = self.value(value);
-        let message = match self.operations[operation].action {
-            Action::Cas(from, to) => format!(
-                "can't CAS {register} from {} to {}",
-                self.value(from),
-                self.value(to)
-            ),
-            Action::Read(read) => {
-                format!("can't read {} from register {register}", self.value(read))
+    fn inconsistent(&self, operation: usize, value: &Edn) -> Edn {
+        let (action, read) = self.actions[operation];
+        let message = match action {
+            Action::Cas(from, to) => format!("can't CAS {value} from {from} to {to}"),
+            Action::Read => {
+                let read = read.unwrap_or(&Edn::Nil);
+                format!("can't read {read} from register {value}")
             }
             Action::Write(_) => "can't write".to_owned(),
         };
@@ -225,8 +245,8 @@ impl<'a> Register<'a> {
     /// An operation on a register: without the key, and with the value that a read returned.
     fn shown(&self, op: &Op, operation: usize) -> Edn {
         let (invocation, completion) = self.ops[operation];
-        let source = match self.operations[operation].action {
-            Action::Read(_) => completion.unwrap_or(invocation),
+        let source = match self.actions[operation].0 {
+            Action::Read => completion.unwrap_or(invocation),
             _ => invocation,
         };
         let value = source.value.as_seq().and_then(<[Edn]>::last);
@@ -239,4 +259,9 @@ impl<'a> Register<'a> {
             ("time", op.time.into()),
         ])
     }
+}
+
+fn register(value: &Edn) -> Edn {
+    let map = Edn::map([("value", value.clone())]);
+    Edn::Tagged("knossos.model.CASRegister".to_owned(), Box::new(map))
 }
