@@ -21,6 +21,7 @@ pub use cli::Cli;
 /// `Message` and `Error` are those of the runtime, `Serialize` and `Deserialize` serde's.
 pub mod prelude {
     pub use crate::Cli;
+    pub use crate::checker::{Effect, Model, linearizable, sequentially_consistent};
     pub use crate::history::typed::{History, Operation, Outcome};
     pub use crate::verdict::{Validity, Verdict};
     pub use crate::workload::{Client, Errors, FinalStep, FinalTurn, Setting, Turn, Workload};
