@@ -577,6 +577,29 @@ fn what_has_no_outcome_may_take_effect_late_or_never() {
     assert_eq!(check(vec![failed, read(1, 10, 20)]), Validity::False);
 }
 
+/// Two of unknown outcome lead to what was read; only one of them can also do so later.
+#[test]
+fn which_operation_without_an_outcome_took_effect_is_left_open() {
+    let unknown = |op, began| operation((0, op), began, None, 0);
+    let either = [RegisterOp::Cas(0, 1), RegisterOp::Write(1)];
+    for [first, second] in [either, [either[1], either[0]]] {
+        let history = [
+            unknown(first, 0),
+            unknown(second, 1),
+            read(1, 10, 20),
+            cas(1, 2, 30, 40),
+            read(1, 50, 60),
+        ];
+        let verdict = linearizable(&history.into_iter().collect(), &REGISTER);
+        assert_eq!(
+            verdict.validity(),
+            Validity::True,
+            "{:?}",
+            verdict.reasons()
+        );
+    }
+}
+
 /// A dozen additions to a queue at once have too many orders to try them all.
 #[test]
 fn too_many_orders_are_no_verdict() {
