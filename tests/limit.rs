@@ -12,7 +12,7 @@ use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::nemesis::{Duplicate, Faults, Kill, Loss, Partition, Pause};
 use glomer_workbench::run::plan::Plan;
-use glomer_workbench::workload::{AnyWorkload, Broadcast, Setting};
+use glomer_workbench::workload::{AnyWorkload, Broadcast};
 
 #[allow(dead_code)]
 #[path = "../broadcast/src/main.rs"]
@@ -149,6 +149,7 @@ fn run(plan: Plan) -> Figures {
         unread: Vec::new(),
     };
     let mut members = Members(plan.setting.nodes.iter().map(|_| idle()).collect());
+    let setting = plan.setting.clone();
     let mut engine = Engine::new(plan);
     let mut now = Duration::ZERO;
     engine.start(now);
@@ -168,7 +169,7 @@ fn run(plan: Plan) -> Figures {
     let (history, journal, problem) = engine.finish();
     assert_eq!(problem, None, "seed {seed}");
     let results = AnyWorkload::new(Broadcast::default())
-        .check(&Setting::new(NODES), &history)
+        .check(&setting, &history)
         .to_edn(&history);
     let is = |key: &str| results.get(key).cloned().unwrap_or_default();
     assert_eq!(is("valid?"), Edn::Bool(true), "seed {seed}: {results}");
