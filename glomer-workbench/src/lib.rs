@@ -11,10 +11,12 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod store;
+mod test;
 pub mod verdict;
 pub mod workload;
 
 pub use cli::Cli;
+pub use test::{Test, Tested, Tests};
 
 /// What a file with a workload of one's own uses.
 ///

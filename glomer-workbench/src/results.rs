@@ -9,9 +9,9 @@ use crate::cli::FAILURE;
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::history::OpType;
-use crate::run::Run;
 use crate::run::journal::{Counts, Journal};
 use crate::run::problem::Problem;
+use crate::run::{Run, Timing};
 use crate::workload::{AnyWorkload, Setting};
 
 /// What the results depend on beside the run.
@@ -63,7 +63,7 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
         ("availability", shown(&checked.availability)),
         ("net", net(&run.journal, invocations(run))),
         ("workload", shown(&checked.workload)),
-        ("lateness", lateness(&run.lateness)),
+        timing(&run.timing),
         ("seed", expected.seed.into()),
     ]);
     if let Some(failures) = Failures::of(&run.history).to_edn() {
@@ -186,6 +186,19 @@ fn net(journal: &Journal, invocations: usize) -> Edn {
         ("servers", with_rate(servers)),
         ("valid?", true.into()),
     ])
+}
+
+/// The time of the run: how late messages reached nodes, or that nothing was late.
+fn timing(timing: &Timing) -> (&'static str, Edn) {
+    match timing {
+        Timing::Real { lateness: how_late } => ("lateness", lateness(how_late)),
+        Timing::Virtual { turn_latency } => {
+            let most = Edn::from(turn_latency.as_secs_f64() * 1_000.0);
+            let turns = Edn::vector([0.0.into(), most]);
+            let clock = [("time", Edn::kw("virtual")), ("turn-latency-ms", turns)];
+            ("clock", Edn::map(clock))
+        }
+    }
 }
 
 /// How late messages reached nodes, in milliseconds.

@@ -1,6 +1,6 @@
 //! A lock service: `n0` keeps the locks, and the other nodes ask it.
 //!
-//! With the argument `each`, every node keeps locks of its own, which is wrong.
+//! A server may keep locks of its own whatever its name, which is wrong.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,17 @@ use glomer_runtime::prelude::*;
 /// What a node knows.
 #[derive(Default)]
 pub(crate) struct Server {
-    taken: BTreeSet<u64>,
+    /// Whether it keeps locks of its own, whatever its name.
+    pub(crate) each: bool,
+    pub(crate) taken: BTreeSet<u64>,
 }
 
 const KEEPER: &str = "n0";
 
-fn keeps(cx: &Context) -> bool {
-    cx.node_id() == KEEPER || std::env::args().any(|arg| arg == "each")
+impl Server {
+    fn keeps(server: &Shared<Server>, cx: &Context) -> bool {
+        cx.node_id() == KEEPER || server.with(|server| server.each)
+    }
 }
 
 /// Takes a lock, if nobody has it.
@@ -25,7 +29,7 @@ pub(crate) async fn acquire(
     cx: &Context,
     lock: u64,
 ) -> Result<bool, Error> {
-    if keeps(cx) {
+    if Server::keeps(server, cx) {
         Ok(server.with(|server| server.taken.insert(lock)))
     } else {
         cx.rpc(KEEPER, Acquire { lock }).await
@@ -35,7 +39,7 @@ pub(crate) async fn acquire(
 /// Gives a lock back.
 #[handler("release")]
 pub(crate) async fn release(server: &Shared<Server>, cx: &Context, lock: u64) -> Result<(), Error> {
-    if keeps(cx) {
+    if Server::keeps(server, cx) {
         server.with(|server| server.taken.remove(&lock));
         Ok(())
     } else {

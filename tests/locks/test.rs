@@ -1,7 +1,18 @@
-//! A workload of one's own as a command, against nodes in Rust and in Python.
+//! A workload of one's own: in this process, and as a command against nodes in Rust and in
+//! Python.
+
+mod handlers;
+mod workload;
 
 use std::path::Path;
 use std::process::{Command, Output};
+
+use glomer_runtime::sim::{Latency, ms, secs};
+use glomer_workbench::Test;
+use glomer_workbench::run::nemesis::{Partition, Pause, Slow};
+use glomer_workbench::verdict::Validity;
+use handlers::Server;
+use workload::Locks;
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_locks");
 const IN_RUST: &str = env!("CARGO_BIN_EXE_lockd");
@@ -62,4 +73,35 @@ fn the_command_lists_its_workloads() {
     ] {
         assert!(help.contains(line), "{line} in {help}");
     }
+}
+
+fn in_this_process() -> Test {
+    Test::new(Locks)
+        .nodes(3)
+        .concurrency(6)
+        .rate(100.0)
+        .latency(Latency::exponential(ms(5)))
+        .time_limit(secs(10))
+        .seeds(0..20)
+}
+
+#[test]
+fn no_lock_is_held_twice() {
+    in_this_process()
+        .nemesis((Partition, Pause, Slow))
+        .nemesis_interval(secs(2))
+        .run::<Server>()
+        .assert_valid();
+}
+
+#[test]
+fn servers_with_locks_of_their_own_are_found() {
+    let tests = in_this_process().run_with(|_| Server {
+        each: true,
+        ..Server::default()
+    });
+    let tested = tests.refused().unwrap();
+    assert_eq!(tested.validity(), Validity::False);
+    let reason = tested.reasons().next().unwrap();
+    assert!(reason.text.ends_with(" was held twice"), "{}", reason.text);
 }

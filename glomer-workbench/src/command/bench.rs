@@ -14,11 +14,12 @@ use nix::sys::time::TimeValLike;
 
 use super::program::Program;
 use crate::results::{Ending, Expectations, results};
+use crate::run::drive::processes;
 use crate::run::plan::Plan;
 use crate::run::problem::Problem;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
-use crate::run::{self, Run};
+use crate::run::{Run, Timing};
 use crate::store::RunDir;
 use crate::workload::{AnyWorkload, Broadcast, Echo, Setting};
 
@@ -112,7 +113,7 @@ fn measure(args: &Args, load: &Load) -> io::Result<(Ending, String)> {
         cpu(UsageWho::RUSAGE_CHILDREN)?,
     );
     let interrupt = Arc::new(AtomicBool::new(false));
-    let run = run::run(plan, &launch, &dir.logs(), false, &interrupt, &mut progress)?;
+    let run = processes::run(plan, &launch, &dir.logs(), false, &interrupt, &mut progress)?;
     progress.clear();
     let wall = start.elapsed().as_secs_f64();
     let own = (cpu(UsageWho::RUSAGE_SELF)? - own).as_secs_f64() / wall;
@@ -156,7 +157,10 @@ impl Load {
         let ending = Ending::of(problem, results(run, &expected).validity);
         let verdict =
             problem.map_or_else(|| format!("{ending:?}").to_lowercase(), Problem::headline);
-        let late = |quantile| run.lateness.value_at_quantile(quantile) as f64 / 1_000.0;
+        let late = |quantile| match &run.timing {
+            Timing::Real { lateness } => lateness.value_at_quantile(quantile) as f64 / 1_000.0,
+            Timing::Virtual { .. } => 0.0,
+        };
         let row = format!(
             "| {} × {}, rate {}, latency {} ms | {verdict} | {:.3} s | {} | {:.2} / {:.2} / {:.2} ms | {:.0} % / {:.0} % of a core |",
             self.nodes,

@@ -16,10 +16,11 @@ use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::report;
 use crate::results::{self, Ending, Expectations, Results};
+use crate::run::Run;
+use crate::run::drive::processes;
 use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
-use crate::run::{self, Run};
 use crate::store::RunDir;
 use crate::workload::Workloads;
 
@@ -29,7 +30,7 @@ use crate::workload::Workloads;
 /// If options do not fit together, the program is not there, or results cannot be kept.
 pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
     let plan = |seed| options.plan(workloads, seed).map_err(io::Error::other);
-    run::fits(&plan(0)?)?;
+    processes::fits(&plan(0)?)?;
     let launch = Launch {
         program: options.program.find()?,
         args: options.args.clone(),
@@ -128,7 +129,7 @@ fn one_run(
     ));
     let planned = plan.clone();
     let expected = options.expectations(&plan);
-    let run = run::run(
+    let run = processes::run(
         plan,
         launch,
         &dir.logs(),

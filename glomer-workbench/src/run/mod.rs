@@ -1,11 +1,11 @@
-//! A run: processes, network, clients and nemesis under one clock.
+//! A run: nodes, network, clients and nemesis under one clock.
 //!
-//! One thread does it all: it asks the [`engine`](engine::Engine) what to do, does it, and
-//! waits for the nodes' output or the engine's next deadline.
+//! The [`engine`](engine::Engine) says what to do, and a [`drive`] does it: it has the nodes
+//! and the time. One thread does it all.
 
 mod alarm;
 pub mod clients;
-mod driver;
+pub mod drive;
 pub mod engine;
 pub mod journal;
 pub mod nemesis;
@@ -19,4 +19,44 @@ pub mod stderr;
 pub mod threads;
 pub mod wire;
 
-pub use driver::{Run, fits, run};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use self::journal::Journal;
+use self::node_errors::NodeErrors;
+use self::problem::Problem;
+use crate::history::History;
+
+/// What came out of a run.
+pub struct Run {
+    /// What clients and nemesis did.
+    pub history: History,
+    /// What the network saw.
+    pub journal: Journal,
+    /// What is not right and did not end the run.
+    pub warnings: Vec<String>,
+    /// What nodes reported as errors.
+    pub node_errors: NodeErrors,
+    /// What ended the run early.
+    pub problem: Option<Problem>,
+    /// In which time it ran.
+    pub timing: Timing,
+    /// How long it took until the first operation was due.
+    pub startup: Duration,
+}
+
+/// The time of a run.
+#[derive(Clone, Debug)]
+pub enum Timing {
+    /// It ran in real time.
+    Real {
+        /// How late messages were handed to nodes, in microseconds after they were due.
+        lateness: Histogram<u64>,
+    },
+    /// It ran in virtual time, in which nothing is late.
+    Virtual {
+        /// How long a node took at most to get to a message that had arrived.
+        turn_latency: Duration,
+    },
+}

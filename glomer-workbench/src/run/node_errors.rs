@@ -111,6 +111,14 @@ impl NodeErrors {
         Ok(())
     }
 
+    /// Takes an error that a node reported, without the beginning of the line. Those of one
+    /// node come together.
+    pub fn report(&mut self, node: &str, error: &str) {
+        let mut nodes = self.causes.iter().map(|cause| &cause.node);
+        let first = nodes.position(|other| other == node);
+        self.count(first.unwrap_or(self.causes.len()), node, error);
+    }
+
     /// Counts an error of the node whose causes begin at `first`.
     fn count(&mut self, first: usize, node: &str, error: &str) {
         let cause = cause(error);

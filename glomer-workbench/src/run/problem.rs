@@ -92,6 +92,11 @@ pub enum ProblemKind {
         /// Which one it breaks.
         error: String,
     },
+    /// There is no end to what happens at one moment of virtual time.
+    StandsStill {
+        /// The nodes that send messages without end.
+        nodes: Vec<String>,
+    },
     /// Someone pressed Ctrl-C.
     Interrupted,
 }
@@ -144,6 +149,11 @@ impl Problem {
         Problem::without_node(ProblemKind::Workload { error })
     }
 
+    /// Nodes that keep each other busy without end at one moment.
+    pub fn stands_still(nodes: Vec<String>) -> Problem {
+        Problem::without_node(ProblemKind::StandsStill { nodes })
+    }
+
     fn without_node(kind: ProblemKind) -> Problem {
         Problem {
             node: None,
@@ -169,6 +179,7 @@ impl Problem {
             | ProblemKind::NotReading { .. }
             | ProblemKind::Flood { .. }
             | ProblemKind::Workload { .. }
+            | ProblemKind::StandsStill { .. }
             | ProblemKind::Interrupted => false,
         }
     }
@@ -243,6 +254,10 @@ impl Problem {
                 )
             }
             ProblemKind::Workload { error } => error.clone(),
+            ProblemKind::StandsStill { nodes } => format!(
+                "time stands still: {} keep each other busy without end at one moment",
+                nodes.join(", ")
+            ),
             ProblemKind::Interrupted => "the run was interrupted".to_owned(),
         }
     }
@@ -268,6 +283,10 @@ impl Problem {
             ProblemKind::NoInit { .. } => Some(
                 "A node answers {\"type\": \"init\", \"msg_id\": M, …} with \
                  {\"type\": \"init_ok\", \"in_reply_to\": M}. Does it flush its output?",
+            ),
+            ProblemKind::StandsStill { .. } => Some(
+                "Messages that provoke each other without end need a latency, and what a node \
+                 repeats needs a pause.",
             ),
             _ => None,
         };
@@ -295,6 +314,7 @@ impl ProblemKind {
             ProblemKind::NotReading { .. } => "node-not-reading",
             ProblemKind::Flood { .. } => "message-flood",
             ProblemKind::Workload { .. } => "workload",
+            ProblemKind::StandsStill { .. } => "time-stands-still",
             ProblemKind::Interrupted => "interrupted",
         }
     }

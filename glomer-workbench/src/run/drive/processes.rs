@@ -1,4 +1,4 @@
-//! The event loop: processes on one side, the engine on the other.
+//! Processes in real time: the event loop between them and the engine.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,17 +13,15 @@ use mio::{Events, Poll, Token};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
-use super::alarm::Alarm;
-use super::engine::{Action, Engine};
-use super::journal::Journal;
-use super::node_errors::NodeErrors;
-use super::plan::Plan;
-use super::problem::{NotAnAnswer, Problem, ProblemKind};
-use super::process::{self, Launch, NodeProcess, ReadState, describe};
-use super::progress::Progress;
-use super::stderr::{self, Follower};
-use super::wire;
-use crate::history::History;
+use crate::run::alarm::Alarm;
+use crate::run::engine::{Action, Engine};
+use crate::run::node_errors::NodeErrors;
+use crate::run::plan::Plan;
+use crate::run::problem::{NotAnAnswer, Problem, ProblemKind};
+use crate::run::process::{self, Launch, NodeProcess, ReadState, describe};
+use crate::run::progress::Progress;
+use crate::run::stderr::{self, Follower};
+use crate::run::{Run, Timing, wire};
 
 /// How many bytes may wait for a node that does not read.
 const UNREAD_LIMIT: usize = 64 << 20;
@@ -35,24 +33,6 @@ const CLOSED_LIMIT: Duration = Duration::from_secs(2);
 const STDERR_LINES: usize = 20;
 /// The token of the alarm; those of nodes are counted from zero.
 const ALARM: Token = Token(usize::MAX);
-
-/// What came out of a run.
-pub struct Run {
-    /// What clients and nemesis did.
-    pub history: History,
-    /// What the network saw.
-    pub journal: Journal,
-    /// What is not right and did not end the run.
-    pub warnings: Vec<String>,
-    /// What nodes reported as errors.
-    pub node_errors: NodeErrors,
-    /// What ended the run early.
-    pub problem: Option<Problem>,
-    /// How late messages were handed to nodes, in microseconds after they were due.
-    pub lateness: Histogram<u64>,
-    /// How long it took until the first operation was due.
-    pub startup: Duration,
-}
 
 /// Runs nodes as planned. Their standard error goes to files named after them in `logs`.
 ///
@@ -375,7 +355,9 @@ impl Driver<'_> {
             warnings,
             node_errors,
             problem,
-            lateness: self.lateness,
+            timing: Timing::Real {
+                lateness: self.lateness,
+            },
             startup,
         })
     }

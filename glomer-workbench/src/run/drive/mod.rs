@@ -1,0 +1,7 @@
+//! What has the nodes of a run, and its time.
+
+pub mod in_process;
+pub mod processes;
+mod turns;
+
+pub use turns::TURN_LATENCY;
