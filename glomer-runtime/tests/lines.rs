@@ -363,6 +363,20 @@ fn a_wrong_body_names_the_field_and_what_was_expected() {
 }
 
 #[test]
+fn who_asks_before_init_is_answered_by_whom_it_asked() {
+    let mut node = Node::<State>::new(1).unwrap();
+    let line = br#"{"src":"n2","dest":"n1","body":{"type":"add","amount":1,"msg_id":4}}"#;
+    node.handle(Duration::ZERO, line);
+    let output = node.take_output();
+    let answer = output.messages().next().unwrap().line;
+    let answer = str::from_utf8(answer).unwrap();
+    assert!(
+        answer.starts_with(r#"{"src":"n1","dest":"n2","#),
+        "{answer}"
+    );
+}
+
+#[test]
 fn before_init_nothing_is_available() {
     let mut probe = Probe {
         node: Node::new(1).unwrap(),

@@ -22,6 +22,18 @@ pub(crate) struct Envelope<'a> {
     pub(crate) body: RawBody<'a>,
 }
 
+impl Envelope<'_> {
+    /// Whom the message is for, which a node seldom has to be told.
+    pub(crate) fn dest(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Dest {
+            dest: String,
+        }
+        let read: Dest = serde_json::from_str(self.line).ok()?;
+        Some(read.dest)
+    }
+}
+
 /// The body of a message: what the runtime itself reads of it, and its fields
 /// with their values as written.
 #[derive(Debug)]

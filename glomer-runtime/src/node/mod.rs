@@ -269,6 +269,12 @@ impl<S: 'static> Node<S> {
 
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
         let Envelope { src, body, .. } = envelope;
+        if self.core.identity.get().is_none()
+            && let Some(dest) = envelope.dest()
+        {
+            // Whoever asks before `init` is answered by whom it asked.
+            self.core.called.get_or_init(|| dest);
+        }
         let request = RequestRef {
             src,
             msg_id: body.msg_id,

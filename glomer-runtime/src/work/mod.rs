@@ -31,6 +31,8 @@ pub(crate) const MAX_WAITING: usize = 65_536;
 /// The parts of a node that outlive one message.
 pub(crate) struct Core {
     pub(crate) identity: OnceCell<Identity>,
+    /// What others call the node before `init` does.
+    pub(crate) called: OnceCell<String>,
     pub(crate) now: Cell<Duration>,
     pub(crate) rng: Rng,
     pub(crate) output: RefCell<Output>,
@@ -136,6 +138,7 @@ impl Core {
         let first_msg_id = 1 + rng.below(1 << 32);
         Rc::new(Self {
             identity: OnceCell::new(),
+            called: OnceCell::new(),
             now: Cell::default(),
             rng,
             output: RefCell::default(),
@@ -152,7 +155,10 @@ impl Core {
     }
 
     pub(crate) fn node_id(&self) -> &str {
-        self.identity.get().map_or("", |identity| &identity.node_id)
+        match self.identity.get() {
+            Some(identity) => &identity.node_id,
+            None => self.called.get().map_or("", String::as_str),
+        }
     }
 
     pub(crate) fn log<T: Display>(&self, level: Level, text: impl FnOnce() -> T) {
