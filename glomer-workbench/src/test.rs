@@ -38,7 +38,7 @@ const WIDTH: usize = 100;
 ///
 /// ```
 /// use glomer_runtime::prelude::*;
-/// use glomer_workbench::run::nemesis::{Kill, Partition};
+/// use glomer_workbench::run::nemesis::{Loss, Partition};
 /// use glomer_workbench::{Test, workload};
 /// use std::time::Duration;
 ///
@@ -58,7 +58,7 @@ const WIDTH: usize = 100;
 ///     Test::new(workload::UniqueIds)
 ///         .nodes(3)
 ///         .rate(100.0)
-///         .nemesis((Partition, Kill))
+///         .nemesis((Partition, Loss))
 ///         .time_limit(Duration::from_secs(20))
 ///         .seeds(0..10)
 ///         .run::<Counter>()
@@ -77,6 +77,7 @@ pub struct Test {
     availability: Option<Availability>,
     turn_latency: Duration,
     tolerate_panics: bool,
+    tolerate_unknown: bool,
     seeds: Vec<u64>,
     judges: Vec<Judge>,
 }
@@ -95,6 +96,7 @@ impl Test {
             availability: None,
             turn_latency: TURN_LATENCY,
             tolerate_panics: false,
+            tolerate_unknown: false,
             seeds: (0..100).collect(),
             judges: Vec::new(),
         }
@@ -242,6 +244,13 @@ impl Test {
         self
     }
 
+    /// Does not refuse runs of which it is unknown whether they are valid, such as one whose
+    /// nodes were all killed all the time. At least one run must be valid all the same.
+    pub fn tolerate_unknown(mut self) -> Test {
+        self.tolerate_unknown = true;
+        self
+    }
+
     /// Judges each run beyond the workload, by panicking when something is wrong.
     pub fn judge(mut self, judge: impl Fn(&Tested) + Send + Sync + 'static) -> Test {
         self.judges.push(Arc::new(judge));
@@ -283,7 +292,12 @@ impl Test {
             let validity = tested.validity();
             let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
             *count.entry(validity).or_insert(0) += 1;
-            (validity != Validity::True).then_some(tested)
+            let refused = match validity {
+                Validity::True => false,
+                Validity::Unknown => !self.tolerate_unknown,
+                Validity::False => true,
+            };
+            refused.then_some(tested)
         });
         let refused = refused.map(|(seed, mut tested)| {
             let again = self.one(seed, &program);
@@ -326,18 +340,16 @@ impl Test {
         // Under Maelstrom a run is invalid, too, in which some function never succeeded. Among
         // many seeds with many faults there are such runs, and nothing is wrong with them.
         let checked = &tested.results.checked;
-        let verdicts = [
-            &checked.exceptions,
-            &checked.availability,
-            &checked.workload,
-        ];
+        let verdicts = [&checked.exceptions, &checked.availability];
         let validity = merge_validity(verdicts.map(Verdict::validity));
-        tested.set_validity(validity);
-        let mut ops = tested.run.history.client_ops();
-        let any_ok = ops.any(|op| op.kind == OpType::Ok);
-        drop(ops);
-        if !any_ok {
+        let found = checked.workload.validity();
+        let history = &tested.run.history;
+        let any_ok = history.client_ops().any(|op| op.kind == OpType::Ok);
+        if any_ok {
+            tested.set_validity(merge_validity([validity, found]));
+        } else {
             let text = "not one operation was :ok, so there is nothing to go by";
+            tested.set_validity(validity);
             tested.object(Validity::Unknown, text.to_owned());
         }
         if let Some(problem) = &tested.run.problem {
@@ -459,7 +471,7 @@ impl Tests {
         let Some(tested) = &self.refused else {
             assert!(
                 self.count(Validity::True) > 0,
-                "a test without seeds shows nothing"
+                "no run was valid, which shows nothing: {self}"
             );
             return;
         };

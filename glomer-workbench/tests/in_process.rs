@@ -238,7 +238,15 @@ fn without_an_answer_nobody_knows_and_that_is_not_valid() {
     assert!(text.contains("echo with seed 0 is unknown, which is not valid"));
     assert!(text.contains("not one operation was :ok"), "{text}");
     let text = complaint(|| parrots().seeds([]).run::<Parrot>().assert_valid());
-    assert!(text.starts_with("a test without seeds"), "{text}");
+    assert!(text.starts_with("no run was valid"), "{text}");
+    let tests = parrots().tolerate_unknown().run::<Mute>();
+    assert!(tests.refused().is_none());
+    assert_eq!(tests.count(Validity::Unknown), 4);
+    let text = complaint(move || tests.assert_valid());
+    assert!(
+        text.ends_with("4 runs: 0 valid, 0 invalid, 4 unknown"),
+        "{text}"
+    );
 }
 
 /// How long each operation took.
