@@ -1,87 +1,47 @@
 use super::*;
-use glomer_runtime::Rng;
-use glomer_runtime::sim::{Cluster, Latency, Operation, check, ms, secs};
-use std::collections::BTreeSet;
+use glomer_runtime::sim::{Cluster, Latency, ms, secs};
+use glomer_workbench::Tested;
+use glomer_workbench::history::OpType;
+use glomer_workbench::workload::GCounter;
 
 #[path = "faults.rs"]
 mod faults;
-use faults::{ALL, Faults};
+use faults::{all, storm};
 
-fn delta(operation: &Operation) -> u64 {
-    operation.request::<Add>().map_or(0, |add| add.delta)
-}
-
-/// The sum of the adds that fulfil the condition.
-fn sum(history: &[Operation], which: impl Fn(&Operation) -> bool) -> u64 {
-    let adds = history.iter().filter(|operation| which(operation));
-    adds.map(delta).sum()
-}
-
-fn acknowledged(operation: &Operation) -> bool {
-    matches!(operation.result, Some(Ok(_)))
-}
-
-/// Every value the counter may have, since an add without an answer may have
-/// happened.
-fn possible_sums(history: &[Operation]) -> BTreeSet<u64> {
-    let mut sums = BTreeSet::from([sum(history, acknowledged)]);
-    for unsure in history.iter().filter(|operation| !acknowledged(operation)) {
-        let more: Vec<u64> = sums.iter().map(|sum| sum + delta(unsure)).collect();
-        sums.extend(more);
+/// A read knows what was acknowledged a while before it, and nothing that was not begun
+/// before its end.
+fn assert_reads_are_recent(tested: &Tested) {
+    let pairs = tested.run.history.pairs();
+    let sum = |counts: &dyn Fn(i64, Option<i64>) -> bool| -> i64 {
+        let adds = pairs.iter().filter(|(begin, _)| begin.f == "add");
+        let adds = adds.filter(|(begin, end)| {
+            let end = end.filter(|end| end.kind == OpType::Ok);
+            counts(begin.time, end.map(|end| end.time))
+        });
+        adds.filter_map(|(begin, _)| begin.value.as_int()).sum()
+    };
+    let recent = RECENT.as_nanos() as i64;
+    for (begin, end) in &pairs {
+        let Some(end) = end.filter(|end| end.f == "read" && end.kind == OpType::Ok) else {
+            continue;
+        };
+        let least = sum(&|_, done| done.is_some_and(|done| done + recent < begin.time));
+        let most = sum(&|begun, _| begun <= end.time);
+        let value = end.value.as_int().unwrap();
+        assert!(
+            (least..=most).contains(&value),
+            "{value}, not {least}..={most}"
+        );
     }
-    sums
 }
 
 #[test]
 fn reads_are_recent_and_the_last_ones_exact() {
-    check(0..100, |seed| {
-        let mut cluster = Cluster::<State>::new(3)
-            .seed(seed)
-            .latency(Latency::exponential(ms(20)))
-            .start();
-        let mut faults = Faults::new(seed, ALL);
-        let rng = Rng::seeded(seed);
-        for _ in 0..200 {
-            faults.stir(&mut cluster);
-            let node = faults.node(&cluster);
-            if rng.chance(0.5) {
-                _ = cluster.invoke(
-                    &node,
-                    Add {
-                        delta: rng.below(5),
-                    },
-                )
-            } else {
-                _ = cluster.invoke(&node, Read {})
-            }
-            cluster.run_for(ms(rng.below(40)));
-        }
-        faults.end(&mut cluster);
-        cluster.run_for(secs(10));
-
-        let history = cluster.history();
-        for read in history {
-            if let Some(Ok(value)) = read.reply::<Read>() {
-                let least = sum(history, |add| {
-                    let done = add.completed.is_some_and(|at| at + RECENT < read.invoked);
-                    acknowledged(add) && done
-                });
-                let most = sum(history, |add| Some(add.invoked) <= read.completed);
-                assert!(
-                    (least..=most).contains(&value),
-                    "{read:?}: {least}..={most}"
-                );
-            }
-        }
-        let possible = possible_sums(history);
-        for node in ["n0", "n1", "n2"] {
-            let value = cluster.call(node, Read {}).unwrap();
-            assert!(
-                possible.contains(&value),
-                "{value} on {node}, not one of {possible:?}"
-            );
-        }
-    });
+    storm(GCounter, all())
+        .tolerate_unknown()
+        .judge(assert_reads_are_recent)
+        .run::<State>()
+        .assert_valid();
 }
 
 #[test]

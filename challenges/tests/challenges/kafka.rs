@@ -1,11 +1,30 @@
 use super::*;
+use glomer_runtime::sim::{Cluster, Latency, ms};
+use glomer_workbench::workload::Kafka;
 
 #[path = "faults.rs"]
 mod faults;
-#[path = "kafka_logs.rs"]
-mod kafka_logs;
+use faults::{all, storm};
 
 #[test]
 fn logs_keep_every_message_in_its_place_whatever_happens() {
-    kafka_logs::check_logs::<State>(3, faults::ALL, kafka_logs::Commits::AtOnce);
+    storm(Kafka::default(), all())
+        .tolerate_unknown()
+        .concurrency(6)
+        .run::<State>()
+        .assert_valid();
+}
+
+#[test]
+fn whoever_asks_after_a_commit_gets_it() {
+    let mut cluster = Cluster::<State>::new(3)
+        .latency(Latency::exponential(ms(10)))
+        .start();
+    let offsets = [("k".to_owned(), 7)].into();
+    cluster.call("n1", CommitOffsets { offsets }).unwrap();
+    for node in ["n0", "n1", "n2"] {
+        let keys = vec!["k".to_owned()];
+        let listed = cluster.call(node, ListCommittedOffsets { keys });
+        assert_eq!(listed, Ok([("k".to_owned(), 7)].into()), "{node}");
+    }
 }

@@ -1,11 +1,15 @@
 use super::*;
+use glomer_workbench::workload::Kafka;
 
 #[path = "faults.rs"]
 mod faults;
-#[path = "kafka_logs.rs"]
-mod kafka_logs;
+use faults::{network, storm};
 
 #[test]
 fn logs_keep_every_message_in_its_place() {
-    kafka_logs::check_logs::<State>(1, &[], kafka_logs::Commits::AtOnce);
+    storm(Kafka::default(), network())
+        .nodes(1)
+        .concurrency(4)
+        .run::<State>()
+        .assert_valid();
 }

@@ -1,31 +1,29 @@
 use super::*;
-use glomer_runtime::sim::{Cluster, Latency, check, ms};
-use std::collections::BTreeSet;
+use glomer_workbench::checker::Availability;
+use glomer_workbench::workload::UniqueIds;
 
 #[path = "faults.rs"]
 mod faults;
-use faults::{ALL, Faults};
+use faults::{all, network, storm};
 
 #[test]
-fn ids_are_unique_and_given_out_at_once_whatever_happens() {
-    check(0..100, |seed| {
-        let mut cluster = Cluster::<State>::new(3)
-            .seed(seed)
-            .latency(Latency::exponential(ms(20)))
-            .start();
-        let mut faults = Faults::new(seed, ALL);
-        let mut ids = BTreeSet::new();
-        for _ in 0..300 {
-            faults.stir(&mut cluster);
-            let node = faults.node(&cluster);
-            if faults.runs(&node) {
-                let asked = cluster.now();
-                let id = cluster.call(&node, Generate {}).unwrap();
-                assert_eq!(cluster.now(), asked, "the answer waited for something");
-                assert!(ids.insert(id), "an id came twice");
+fn ids_are_unique_whatever_happens() {
+    storm(UniqueIds, all())
+        .tolerate_unknown()
+        .run::<State>()
+        .assert_valid();
+}
+
+#[test]
+fn ids_are_given_out_on_a_bad_network_as_on_a_good_one() {
+    storm(UniqueIds, network())
+        .availability(Availability::Total)
+        .judge(|tested| {
+            for (asked, answered) in tested.run.history.pairs() {
+                let took = answered.map(|answer| answer.time - asked.time);
+                assert!(took <= Some(2_000_000), "an answer waited for something");
             }
-            cluster.run_for(ms(10));
-        }
-        assert!(ids.len() > 100);
-    });
+        })
+        .run::<State>()
+        .assert_valid();
 }
