@@ -1,6 +1,7 @@
 //! The engine in virtual time: a cluster of functions instead of processes.
 
 mod answers;
+mod draws;
 mod maelstrom;
 mod own;
 
