@@ -80,9 +80,10 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
     }
     if let Some(problem) = &run.problem {
         map.insert("problem", problem.to_edn());
-        verdicts.push(match problem.is_violation() {
-            true => Validity::False,
-            false => Validity::Unknown,
+        verdicts.push(if problem.is_violation() {
+            Validity::False
+        } else {
+            Validity::Unknown
         });
     }
     let validity = merge_validity(verdicts);

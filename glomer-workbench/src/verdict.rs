@@ -1,6 +1,7 @@
 //! What a checker says of a history.
 
-use crate::checker::WARNINGS;
+use std::fmt;
+
 use crate::edn::Edn;
 use crate::history::History as Record;
 
@@ -16,13 +17,23 @@ pub enum Validity {
 }
 
 impl Validity {
-    /// What a map of results holds under `:valid?`. A map without one is unknown.
-    pub fn of(map: &Edn) -> Self {
-        match map.get("valid?") {
-            Some(Edn::Bool(true)) => Self::True,
-            Some(Edn::Bool(false)) => Self::False,
+    /// What a map of results holds under `:valid?`, if anything.
+    pub fn of(map: &Edn) -> Option<Self> {
+        Some(match map.get("valid?")? {
+            Edn::Bool(valid) => (*valid).into(),
             _ => Self::Unknown,
-        }
+        })
+    }
+}
+
+/// In a word: valid, invalid or unknown.
+impl fmt::Display for Validity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::True => "valid",
+            Self::False => "invalid",
+            Self::Unknown => "unknown",
+        })
     }
 }
 
@@ -96,31 +107,6 @@ impl Verdict {
     /// The verdict of a checker that cannot make sense of a history, and why.
     pub fn unknown(error: impl Into<String>) -> Verdict {
         Verdict::new(Validity::Unknown).figure("error", error.into())
-    }
-
-    /// The verdict that a map of results holds.
-    pub(crate) fn of_map(map: Result<Edn, String>) -> Verdict {
-        let mut map = match map {
-            Ok(map) => map,
-            Err(error) => return Verdict::unknown(error),
-        };
-        let warnings = map.remove(WARNINGS).unwrap_or_default();
-        let warnings = warnings.as_seq().unwrap_or(&[]).iter();
-        let warnings = warnings.filter_map(|warning| warning.name().map(str::to_owned));
-        let entries = map.as_map().unwrap_or(&[]).iter();
-        let figures: Vec<(String, Edn)> = entries
-            .filter_map(|(key, value)| Some((key.name()?.to_owned(), value.clone())))
-            .collect();
-        let before = figures.iter().position(|(name, _)| name == "valid?");
-        Verdict {
-            warnings: warnings.collect(),
-            before: before.unwrap_or(0),
-            figures: figures
-                .into_iter()
-                .filter(|(name, _)| name != "valid?")
-                .collect(),
-            ..Verdict::new(Validity::of(&map))
-        }
     }
 
     /// Adds a figure, which results show after those there are. Names are in kebab-case.

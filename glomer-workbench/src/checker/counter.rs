@@ -2,6 +2,7 @@
 
 use crate::edn::Edn;
 use crate::history::{History, Op, OpType};
+use crate::verdict::{Verdict, entry};
 
 /// The acceptable sums are kept as ranges, which run together for the small deltas that clients
 /// send. Deltas chosen to keep them apart double their number with every indeterminate addition;
@@ -12,7 +13,7 @@ const MAX_RANGES: usize = 1_000_000;
 ///
 /// # Errors
 /// If an addition or a final read is not an integer, or there are too many acceptable sums.
-pub(crate) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Verdict, String> {
     let mut sum = 0_i128;
     let mut indeterminate = Vec::new();
     for (invocation, completion) in history.pairs() {
@@ -47,32 +48,20 @@ pub(crate) fn check(history: &History) -> Result<Edn, String> {
         let value = sum_read(read)?;
         let at = acceptable.partition_point(|(_, upper)| *upper < value);
         if acceptable.get(at).is_none_or(|(lower, _)| value < *lower) {
-            errors.push(read.to_tagged());
+            errors.push(entry(read.index));
         }
     }
-    Ok(Edn::map([
-        ("valid?", errors.is_empty().into()),
-        (
-            "errors",
-            if errors.is_empty() {
-                Edn::Nil
-            } else {
-                Edn::List(errors)
-            },
-        ),
-        (
+    let valid = errors.is_empty();
+    let acceptable = acceptable
+        .into_iter()
+        .map(|(lower, upper)| Edn::vector([number(lower), number(upper)]));
+    Ok(Verdict::new(valid)
+        .figure("errors", if valid { Edn::Nil } else { Edn::List(errors) })
+        .figure(
             "final-reads",
             Edn::list(reads.iter().map(|op| op.value.clone())),
-        ),
-        (
-            "acceptable",
-            Edn::list(
-                acceptable
-                    .into_iter()
-                    .map(|(lower, upper)| Edn::vector([number(lower), number(upper)])),
-            ),
-        ),
-    ]))
+        )
+        .figure("acceptable", Edn::list(acceptable)))
 }
 
 fn delta(op: &Op) -> Result<i64, String> {

@@ -16,14 +16,14 @@ use crate::edn::Edn;
 use crate::history::{History, Op, OpType};
 
 use super::order::{Effect, Ending, Found, Model, Object};
-use super::{Validity, merge_validity};
+use super::{Validity, Verdict, merge_validity};
 
 /// How many configurations and paths the results show.
 const SHOWN: usize = 10;
 
 /// # Errors
 /// If a client operation is not `[key value]`, or not a read, write or cas.
-pub(crate) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Verdict, String> {
     let mut keys: BTreeMap<&Edn, Register<'_>> = BTreeMap::new();
     for (invocation, completion) in history.pairs() {
         let (key, asked) = key_and_value(invocation)?;
@@ -41,24 +41,22 @@ pub(crate) fn check(history: &History) -> Result<Edn, String> {
     let mut results = Vec::new();
     for (key, register) in keys {
         let linearizable = register.check();
-        let valid = Validity::of(&linearizable);
+        let valid = linearizable.validity();
         verdicts.push(valid);
         if valid == Validity::False {
             failures.push(key.clone());
         }
         let timeline = Edn::map([("valid?", true.into())]);
         let result = Edn::map([
-            ("linearizable", linearizable),
+            ("linearizable", linearizable.to_edn(history)),
             ("timeline", timeline),
             ("valid?", valid.into()),
         ]);
         results.push((key.clone(), result));
     }
-    Ok(Edn::map([
-        ("valid?", merge_validity(verdicts).into()),
-        ("results", Edn::Map(results)),
-        ("failures", Edn::Vector(failures)),
-    ]))
+    Ok(Verdict::new(merge_validity(verdicts))
+        .figure("results", Edn::Map(results))
+        .figure("failures", Edn::Vector(failures)))
 }
 
 fn key_and_value(op: &Op) -> Result<(&Edn, &Edn), String> {
@@ -153,7 +151,7 @@ impl<'a> Register<'a> {
         completion.map(|op| op.index)
     }
 
-    fn check(&self) -> Edn {
+    fn check(&self) -> Verdict {
         let model = CasRegister::default();
         let mut object = Object::new(&model, &());
         for (number, (action, read)) in self.actions.iter().enumerate() {
@@ -161,24 +159,23 @@ impl<'a> Register<'a> {
             object.add(action, read.as_ref(), invoked, self.returned(number));
         }
         match object.find_order() {
-            Found::Order(endings) => Edn::map([
-                ("valid?", true.into()),
-                ("configs", self.configs(&object, &endings)),
-                ("final-paths", Edn::List(Vec::new())),
-            ]),
+            Found::Order(endings) => Verdict::new(true)
+                .figure("configs", self.configs(&object, &endings))
+                .figure("final-paths", Edn::List(Vec::new())),
             Found::Stuck { call, before, .. } => self.stuck(&object, call, &before),
-            Found::TooMany { call } => Edn::map([
-                ("valid?", Validity::Unknown.into()),
-                (
-                    "error",
-                    "too many operations under way at once to try their orders".into(),
-                ),
-                ("op", self.completed(call)),
-            ]),
+            Found::TooMany { call } => {
+                Verdict::unknown("too many operations under way at once to try their orders")
+                    .figure("op", self.completed(call))
+            }
         }
     }
 
-    fn stuck(&self, object: &Object<'_, CasRegister<'a>>, stuck: usize, before: &[Ending]) -> Edn {
+    fn stuck(
+        &self,
+        object: &Object<'_, CasRegister<'a>>,
+        stuck: usize,
+        before: &[Ending],
+    ) -> Verdict {
         let op = self.completed(stuck);
         let returned = |operation: &usize| self.returned(*operation);
         let previous = (0..self.ops.len())
@@ -197,14 +194,13 @@ impl<'a> Register<'a> {
         });
         let last = before.iter().find_map(|ending| ending.last);
         let shown = |op: Option<usize>| op.map_or(Edn::Nil, |op| self.completed(op));
-        Edn::map([
-            ("valid?", false.into()),
-            ("configs", self.configs(object, before)),
-            ("final-paths", Edn::list(paths)),
-            ("previous-ok", shown(previous)),
-            ("last-op", shown(last)),
-            ("op", op),
-        ])
+        let paths = Edn::list(paths);
+        Verdict::new(false)
+            .figure("configs", self.configs(object, before))
+            .figure("final-paths", paths)
+            .figure("previous-ok", shown(previous))
+            .figure("last-op", shown(last))
+            .figure("op", op)
     }
 
     fn configs(&self, object: &Object<'_, CasRegister<'a>>, endings: &[Ending]) -> Edn {

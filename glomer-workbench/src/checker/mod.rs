@@ -1,8 +1,8 @@
 //! Checkers: what a history says about the system that made it.
 //!
 //! Each workload has its checker, in a module of its own; [`stats`], [`availability`] and
-//! [`exceptions`] look at every history. They answer with the maps that Maelstrom prints, key for
-//! key, each with its `:valid?`.
+//! [`exceptions`] look at every history. Their verdicts have the figures that Maelstrom
+//! prints, name for name.
 
 mod availability;
 mod consistency;
@@ -92,14 +92,5 @@ pub fn check(
     }
 }
 
-/// The key under which a map tells what is not right and decides nothing.
+/// The key under which results tell what is not right and decides nothing.
 pub(crate) const WARNINGS: &str = "warnings";
-
-/// Adds a warning to a checker's map, if there is one.
-fn warn(map: &mut Edn, warning: Option<String>) {
-    if let Some(warning) = warning {
-        let known = map.get(WARNINGS).and_then(Edn::as_seq).unwrap_or(&[]);
-        let all = known.iter().cloned().chain([warning.into()]);
-        map.insert(WARNINGS, Edn::vector(all));
-    }
-}

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::edn::Edn;
 use crate::history::{Excerpt, History, Op, OpType};
 
-use super::{Validity, warn};
+use super::{Validity, Verdict};
 
 /// How many of the stalest elements the results show.
 const WORST_SHOWN: usize = 8;
@@ -56,14 +56,14 @@ enum Outcome {
 ///
 /// # Errors
 /// If a read returned something other than a collection.
-pub(crate) fn check(history: &History, add: &str) -> Result<Edn, String> {
+pub(crate) fn check(history: &History, add: &str) -> Result<Verdict, String> {
     let mut elements = attempted(history, add);
     let mut duplicated = BTreeMap::new();
     let mut reads = observe(history, add, &mut elements, &mut duplicated)?;
     reads.sort_by_key(|read| std::cmp::Reverse(read.invocation.index));
     find_last_reads(&mut elements, &reads);
     elements.sort_by_key(|element| element.value);
-    let mut map = results(&elements, &duplicated);
+    let verdict = results(&elements, &duplicated);
     let first = duplicated.first_key_value();
     let warning = first.map(|(element, times)| {
         format!(
@@ -73,8 +73,7 @@ pub(crate) fn check(history: &History, add: &str) -> Result<Edn, String> {
             Excerpt(element)
         )
     });
-    warn(&mut map, warning);
-    Ok(map)
+    Ok(warning.into_iter().fold(verdict, Verdict::warn))
 }
 
 fn attempted<'a>(history: &'a History, add: &str) -> Vec<Element<'a>> {
@@ -228,7 +227,7 @@ impl Element<'_> {
     }
 }
 
-fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Edn {
+fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verdict {
     let outcomes: Vec<(&Element<'_>, Outcome)> = elements
         .iter()
         .map(|element| (element, element.outcome()))
@@ -260,30 +259,28 @@ fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Edn 
     } else {
         Validity::True
     };
-    let mut map = Edn::map([
-        ("worst-stale", worst_stale(&outcomes)),
-        ("duplicated-count", duplicated.len().into()),
-        ("valid?", valid.into()),
-        ("lost-count", lost.len().into()),
-        ("lost", Edn::List(lost)),
-        ("stable-count", stable_count.into()),
-        ("stale-count", stale.len().into()),
-        ("stale", Edn::List(stale)),
-        ("never-read-count", never_read.len().into()),
-    ]);
+    let mut verdict = Verdict::new(valid)
+        .figure_before("worst-stale", worst_stale(&outcomes))
+        .figure_before("duplicated-count", duplicated.len())
+        .figure("lost-count", lost.len())
+        .figure("lost", Edn::List(lost))
+        .figure("stable-count", stable_count)
+        .figure("stale-count", stale.len())
+        .figure("stale", Edn::List(stale))
+        .figure("never-read-count", never_read.len());
     if let Some(quantiles) = quantiles(stable_latencies) {
-        map.insert("stable-latencies", quantiles);
+        verdict = verdict.figure("stable-latencies", quantiles);
     }
-    map.insert("attempt-count", elements.len().into());
+    verdict = verdict.figure("attempt-count", elements.len());
     if let Some(quantiles) = quantiles(lost_latencies) {
-        map.insert("lost-latencies", quantiles);
+        verdict = verdict.figure("lost-latencies", quantiles);
     }
-    map.insert("never-read", Edn::List(never_read));
     let duplicated = duplicated
         .iter()
         .map(|(element, times)| ((*element).clone(), (*times).into()));
-    map.insert("duplicated", Edn::Map(duplicated.collect()));
-    map
+    verdict
+        .figure("never-read", Edn::List(never_read))
+        .figure("duplicated", Edn::Map(duplicated.collect()))
 }
 
 fn worst_stale(outcomes: &[(&Element<'_>, Outcome)]) -> Edn {
@@ -339,4 +336,21 @@ fn quantiles(mut latencies: Vec<i64>) -> Option<Edn> {
         (key, latencies[place.min(last)].into())
     });
     Some(Edn::Map(entries.into()))
+}
+
+/// What the figures mean.
+pub(crate) fn meaning(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "duplicated" => "there more than once",
+        "lost" => "known to be there once, and missing from the last reads",
+        "lost-latencies" => {
+            "ms from when a lost element was known to the last read that had it, by quantile"
+        }
+        "never-read" => "sent, and in no read at all",
+        "stable-latencies" => {
+            "ms from when an element was known until every read had it, by quantile"
+        }
+        "stale" => "known, missing from a later read, and there again in the end",
+        _ => return None,
+    })
 }

@@ -3,24 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::edn::Edn;
-use crate::history::{History, OpType};
+use crate::history::typed::History;
+use crate::verdict::Verdict;
 
 /// How many duplicates the results show.
 const SHOWN: usize = 48;
 
-pub(crate) fn check(history: &History) -> Edn {
-    let mut attempted = 0_usize;
+/// Each operation asks for an id, and what it brings is one.
+pub(crate) fn check<Op>(history: &History<Op, Edn>) -> Verdict {
     let mut acknowledged = 0_usize;
     let mut ids: BTreeMap<&Edn, usize> = BTreeMap::new();
-    for op in history.0.iter().filter(|op| op.f == "generate") {
-        match op.kind {
-            OpType::Invoke => attempted += 1,
-            OpType::Ok => {
-                acknowledged += 1;
-                *ids.entry(&op.value).or_default() += 1;
-            }
-            OpType::Fail | OpType::Info => {}
-        }
+    for id in history.iter().filter_map(|op| op.output()) {
+        acknowledged += 1;
+        *ids.entry(id).or_default() += 1;
     }
     let end = |id: Option<&&Edn>| id.copied().cloned().unwrap_or_default();
     let range = Edn::vector([end(ids.keys().next()), end(ids.keys().next_back())]);
@@ -31,20 +26,13 @@ pub(crate) fn check(history: &History) -> Edn {
     duplicated.sort_by_key(|(_, count)| *count);
     let mut shown = duplicated.split_off(duplicated_count.saturating_sub(SHOWN));
     shown.sort();
-    Edn::map([
-        ("valid?", (duplicated_count == 0).into()),
-        ("attempted-count", attempted.into()),
-        ("acknowledged-count", acknowledged.into()),
-        ("duplicated-count", duplicated_count.into()),
-        (
-            "duplicated",
-            Edn::Map(
-                shown
-                    .into_iter()
-                    .map(|(id, count)| (id.clone(), count.into()))
-                    .collect(),
-            ),
-        ),
-        ("range", range),
-    ])
+    let shown = shown
+        .into_iter()
+        .map(|(id, count)| (id.clone(), count.into()));
+    Verdict::new(duplicated_count == 0)
+        .figure("attempted-count", history.operations().len())
+        .figure("acknowledged-count", acknowledged)
+        .figure("duplicated-count", duplicated_count)
+        .figure("duplicated", Edn::Map(shown.collect()))
+        .figure("range", range)
 }

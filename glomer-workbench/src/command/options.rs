@@ -288,16 +288,17 @@ fn node_count(text: &str) -> Result<usize, String> {
 /// Names stand in messages as they are. Whatever begins with c is a client to Maelstrom.
 fn node_name(name: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    match name.starts_with(|c: char| c.is_ascii_alphanumeric() && c != 'c')
+    let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric() && c != 'c')
         && name.chars().all(plain)
-        && !SERVICES.contains(&name)
-    {
-        true => Ok(name.to_owned()),
-        false => Err(format!(
+        && !SERVICES.contains(&name);
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
             "must be letters, digits, -, _ and ., must not begin with c, which is for clients, \
              and must not be {}",
             SERVICES.join(", ")
-        )),
+        ))
     }
 }
 
@@ -367,10 +368,10 @@ impl Options {
         if let Some(twice) = names.iter().find(|name| !known.insert(*name)) {
             return Err(format!("there are two nodes of the name {twice}"));
         }
-        match names.is_empty() {
-            true => Ok((1..=5).map(|number| format!("n{number}")).collect()),
-            false => Ok(names),
+        if names.is_empty() {
+            names.extend((1..=5).map(|number| format!("n{number}")));
         }
+        Ok(names)
     }
 
     /// What the workload runs in.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use maud::{DOCTYPE, html};
-use serde::Deserialize;
 use tiny_http::{Header, Request, Response, ResponseBox, Server};
 
 use crate::cli;
+use crate::edn::Edn;
+use crate::verdict::Validity;
 
 /// The options of `glomer serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -99,7 +100,7 @@ fn content_type(kind: &str) -> Header {
 struct Kept {
     workload: String,
     time: String,
-    verdict: Option<&'static str>,
+    verdict: Option<Validity>,
 }
 
 /// The runs, the last one first.
@@ -134,19 +135,9 @@ fn directories(parent: &Path) -> io::Result<Vec<String>> {
 }
 
 /// What the results of a run say; `None` if there are none.
-fn verdict(run: &Path) -> Option<&'static str> {
-    #[derive(Deserialize)]
-    struct Results {
-        #[serde(rename = "valid?")]
-        valid: serde_json::Value,
-    }
+fn verdict(run: &Path) -> Option<Validity> {
     let text = fs::read_to_string(run.join("results.json")).ok()?;
-    let results: Results = serde_json::from_str(&text).ok()?;
-    Some(match results.valid.as_bool() {
-        Some(true) => "valid",
-        Some(false) => "invalid",
-        None => "unknown",
-    })
+    Validity::of(&Edn::from_json(&text).ok()?)
 }
 
 fn list(runs: &[Kept]) -> String {
@@ -168,7 +159,7 @@ fn list(runs: &[Kept]) -> String {
                         tr {
                             td { a href={ "/" (run.workload) "/" (run.time) "/index.html" } { (run.time) } }
                             td { (run.workload) }
-                            @let verdict = run.verdict.unwrap_or("no results");
+                            @let verdict = run.verdict.map_or("no results".to_owned(), |verdict| verdict.to_string());
                             td class=(verdict) { (verdict) }
                         }
                     }

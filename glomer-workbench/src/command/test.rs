@@ -219,7 +219,7 @@ fn keep(
     report::write(
         dir.path(),
         &report::Input {
-            workload: expected.workload.name(),
+            workload: &expected.workload,
             options: &options.described(expected),
             seed: expected.seed,
             replay: &replay(expected.seed),

@@ -5,7 +5,6 @@ mod edn_view;
 mod faults;
 mod lamport;
 mod latency;
-mod meaning;
 mod operations;
 mod page;
 mod plot;
@@ -21,12 +20,13 @@ use crate::results::Ending;
 use crate::run::journal::Journal;
 use crate::run::nemesis::Faults;
 use crate::store;
+use crate::workload::AnyWorkload;
 
 /// A run, as its report shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The workload's name, such as `broadcast`.
-    pub workload: &'a str,
+    /// The workload, which knows what its figures mean.
+    pub workload: &'a AnyWorkload,
     /// The options of the run as name and value, `("node-count", "5")`, in the
     /// order in which they are to be listed.
     pub options: &'a [(String, String)],

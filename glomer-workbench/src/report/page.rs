@@ -11,12 +11,12 @@ use super::Input;
 use super::edn_view;
 use super::faults::Fault;
 use super::lamport::Diagram;
-use super::meaning::meaning;
 use super::operations::{Operation, Outcome, functions, quantile};
 use super::text::{count, duration, printable, shorten};
 use crate::checker::Validity;
 use crate::edn::Edn;
 use crate::history::{Op, Process};
+use crate::workload::AnyWorkload;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -83,18 +83,9 @@ pub(super) fn tails(dir: &Path, paths: &[(String, String)]) -> io::Result<Vec<Lo
     Ok(logs)
 }
 
-/// A verdict in a word.
-fn name(verdict: Validity) -> &'static str {
-    match verdict {
-        Validity::True => "valid",
-        Validity::False => "invalid",
-        Validity::Unknown => "unknown",
-    }
-}
-
 /// The page.
 pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
-    let verdict = Validity::of(run.results);
+    let verdict = Validity::of(run.results).unwrap_or(Validity::Unknown);
     let sections = sections(run, shown);
     let page = html! {
         (DOCTYPE)
@@ -106,13 +97,13 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
                 // Whatever a node wrote into its messages, nothing is loaded.
                 meta http-equiv="Content-Security-Policy"
                     content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
-                title { (run.workload) ": " (name(verdict)) " · glomer" }
+                title { (run.workload) ": " (verdict) " · glomer" }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                header class=(name(verdict)) {
+                header class=(verdict) {
                     p.brand { "glomer test" }
-                    h1 { (run.workload) " " span.badge { (name(verdict)) } }
+                    h1 { (run.workload) " " span.badge { (verdict) } }
                     p.closing { (run.ending.closing_line()) }
                     nav {
                         a href="#overview" { "Overview" }
@@ -205,7 +196,7 @@ fn plot(svg: &str) -> Markup {
 
 fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
     let mut doubts = Vec::new();
-    find_doubts(run.results, &mut Vec::new(), &mut doubts);
+    find_doubts(run.workload, run.results, &mut Vec::new(), &mut doubts);
     html! {
         section #overview {
             @if let Some(problem) = run.problem {
@@ -277,18 +268,23 @@ fn node_errors(causes: &[Edn]) -> Markup {
 
 /// The parts of the results that are themselves not valid, and not merely for a
 /// part of theirs: where they stand and the figures that are not nothing.
-fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
+fn find_doubts(
+    workload: &AnyWorkload,
+    value: &Edn,
+    path: &mut Vec<String>,
+    doubts: &mut Vec<Markup>,
+) {
     let Edn::Map(entries) = value else {
         return;
     };
-    let verdict = value.get("valid?");
-    if verdict == Some(&Edn::Bool(true)) {
+    let verdict = Validity::of(value);
+    if verdict == Some(Validity::True) {
         return;
     }
     let before = doubts.len();
     for (key, value) in entries {
         path.push(key.to_string());
-        find_doubts(value, path, doubts);
+        find_doubts(workload, value, path, doubts);
         path.pop();
     }
     if doubts.len() > before || path.is_empty() || verdict.is_none() {
@@ -301,9 +297,9 @@ fn find_doubts(value: &Edn, path: &mut Vec<String>, doubts: &mut Vec<Markup>) {
         _ => true,
     };
     let facts = || entries.iter().filter(|(_, value)| telling(value));
-    let meanings: Vec<(&str, String)> = names(facts())
+    let meanings: Vec<(&str, &str)> = names(facts())
         .into_iter()
-        .filter_map(|name| Some((name, meaning(name)?)))
+        .filter_map(|name| Some((name, workload.meaning(name)?)))
         .collect();
     doubts.push(html! {
         p { code { (path.join(" ")) } " is not valid:" }

@@ -354,15 +354,16 @@ pub fn excerpt(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(&line[..line.len().min(4 * SHOWN)]);
     let clean: String = text
         .chars()
-        .map(|c| match c.is_control() || c == '\u{feff}' {
-            true => '·',
-            false => c,
+        .map(|c| {
+            let shows = !c.is_control() && c != '\u{feff}';
+            if shows { c } else { '·' }
         })
         .take(SHOWN)
         .collect();
-    match clean.len() < line.len() && clean.chars().count() == SHOWN {
-        true => format!("{clean}…"),
-        false => clean,
+    if clean.len() < line.len() && clean.chars().count() == SHOWN {
+        format!("{clean}…")
+    } else {
+        clean
     }
 }
 

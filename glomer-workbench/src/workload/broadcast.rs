@@ -114,7 +114,11 @@ impl Workload for Broadcast {
     }
 
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        Verdict::of_map(checker::set_full::check(history.record(), "broadcast"))
+        checker::set_full::check(history.record(), "broadcast").unwrap_or_else(Verdict::unknown)
+    }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        checker::set_full::meaning(name)
     }
 
     fn depends_on(setting: &Setting) -> Vec<(&'static str, String)> {

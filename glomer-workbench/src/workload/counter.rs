@@ -55,7 +55,7 @@ impl NotedOp for Op {
     }
 }
 
-fn read_or_add(rng: &mut Rng, least: i64) -> Op {
+fn read_or_add(rng: &Rng, least: i64) -> Op {
     loop {
         if rng.chance(0.5) {
             return Op::Read;
@@ -112,8 +112,12 @@ macro_rules! counter {
             }
 
             fn check(&self, history: &History<Op, Edn>) -> Verdict {
-                Verdict::of_map(checker::counter::check(history.record()))
+                checker::counter::check(history.record()).unwrap_or_else(Verdict::unknown)
             }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        (name == "acceptable").then_some("the ranges in which a final read may lie, after all that was added for certain or perhaps")
+    }
         }
     };
 }

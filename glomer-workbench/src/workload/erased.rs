@@ -254,7 +254,7 @@ pub(crate) trait Traffic {
         answer: Result<Incoming, Failure>,
     ) -> SetUp;
 
-    fn next(&mut self, threads: &Threads, at: Duration, rng: &mut Rng) -> Result<Chosen, String>;
+    fn next(&mut self, threads: &Threads, at: Duration, rng: &Rng) -> Result<Chosen, String>;
 
     fn has_final_phase(&self) -> bool;
 
@@ -443,7 +443,7 @@ impl<W: Workload> Traffic for Clients<W> {
         self.set_up_goes_on(node)
     }
 
-    fn next(&mut self, threads: &Threads, at: Duration, rng: &mut Rng) -> Result<Chosen, String> {
+    fn next(&mut self, threads: &Threads, at: Duration, rng: &Rng) -> Result<Chosen, String> {
         let Some(thread) = self.workload.thread(threads, rng) else {
             return Ok(Chosen::Blocked);
         };

@@ -98,6 +98,10 @@ impl Workload for GSet {
     }
 
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        Verdict::of_map(checker::set_full::check(history.record(), "add"))
+        checker::set_full::check(history.record(), "add").unwrap_or_else(Verdict::unknown)
+    }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        checker::set_full::meaning(name)
     }
 }

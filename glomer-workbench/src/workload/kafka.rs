@@ -230,7 +230,31 @@ impl Workload for Kafka {
     }
 
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        Verdict::of_map(checker::kafka::check(history.record()))
+        checker::kafka::check(history.record()).unwrap_or_else(Verdict::unknown)
+    }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "bad-error-types" => "the kinds of errors that make this invalid",
+            "duplicate" => "one value stands at more than one offset",
+            "inconsistent-offsets" => "one offset had more than one value",
+            "int-nonmonotonic-poll" => "within one poll the offsets of a key do not rise",
+            "int-nonmonotonic-send" => {
+                "within one transaction the offsets of sends to a key do not rise"
+            }
+            "int-poll-skip" => "within one poll offsets are left out that exist",
+            "lost-write" => {
+                "acknowledged, older than something that was polled, and never polled itself"
+            }
+            "nonmonotonic-poll" => "a client's poll went back behind its poll before",
+            "nonmonotonic-send" => "a client's send got an offset below its send before",
+            "poll-skip" => "between two polls of a client offsets are left out that exist",
+            "unseen" => "acknowledged, and in no poll",
+            "worst-realtime-lag" => {
+                "for how many seconds a client's polls went on without something that was acknowledged"
+            }
+            _ => return checker::txn::meaning(name),
+        })
     }
 }
 
@@ -330,7 +354,7 @@ impl Finale {
     }
 }
 
-fn stagger(interval: Duration, rng: &mut Rng) -> Duration {
+fn stagger(interval: Duration, rng: &Rng) -> Duration {
     interval.mul_f64(2.0 * rng.unit())
 }
 

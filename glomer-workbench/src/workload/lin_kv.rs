@@ -151,7 +151,7 @@ impl Workload for LinKv {
         };
     }
 
-    fn thread(&mut self, threads: &Threads, rng: &mut Rng) -> Option<usize> {
+    fn thread(&mut self, threads: &Threads, rng: &Rng) -> Option<usize> {
         let (group_draw, role_draw) = (rng.unit(), rng.unit());
         let open: Vec<usize> = (0..self.groups.len())
             .filter(|group| self.readers_and_writers(threads, *group) != (None, None))
@@ -233,6 +233,20 @@ impl Workload for LinKv {
     }
 
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        Verdict::of_map(checker::lin_kv::check(history.record()))
+        checker::lin_kv::check(history.record()).unwrap_or_else(Verdict::unknown)
+    }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        Some(match name {
+            "configs" => {
+                "what the register may have been, and who was under way, when no order was left"
+            }
+            "final-paths" => {
+                "the orders in which operations were tried last, and what each made of the register"
+            }
+            "op" => "the first operation that fits into no order with those before it",
+            "previous-ok" => "the last operation before that one that ended well",
+            _ => return None,
+        })
     }
 }

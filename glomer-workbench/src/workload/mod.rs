@@ -87,7 +87,7 @@
 mod broadcast;
 pub(crate) mod client;
 mod counter;
-mod echo;
+pub(crate) mod echo;
 pub(crate) mod erased;
 mod g_set;
 mod kafka;
@@ -214,7 +214,7 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
 
     /// The free thread that takes the next turn: by default, the one whose turn it is.
     /// `None` while no free thread can take it.
-    fn thread(&mut self, threads: &Threads, _: &mut Rng) -> Option<usize> {
+    fn thread(&mut self, threads: &Threads, _: &Rng) -> Option<usize> {
         threads.next_free()
     }
 
@@ -336,7 +336,7 @@ pub struct Turn<'a, W: Workload> {
     pub session: &'a W::Session,
     /// Randomness for this turn alone, so that what is drawn follows from the seed and the
     /// number of the turn, whatever happened before.
-    pub rng: &'a mut Rng,
+    pub rng: &'a Rng,
 }
 
 /// What errors mean for an operation. Answers that are overdue or have a wrong form leave
@@ -384,7 +384,7 @@ pub struct FinalTurn<'a> {
     /// How long the phase has lasted.
     pub elapsed: Duration,
     /// Randomness for this turn.
-    pub rng: &'a mut Rng,
+    pub rng: &'a Rng,
 }
 
 /// Takes a field out of an answer that is known to have it.

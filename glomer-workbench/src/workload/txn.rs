@@ -49,12 +49,12 @@ impl Generator {
         }
     }
 
-    pub(super) fn transaction(&mut self, rng: &mut Rng) -> Vec<MicroOp> {
+    pub(super) fn transaction(&mut self, rng: &Rng) -> Vec<MicroOp> {
         let length = 1 + rng.below(self.max_length);
         (0..length).map(|_| self.micro_op(rng)).collect()
     }
 
-    fn micro_op(&mut self, rng: &mut Rng) -> MicroOp {
+    fn micro_op(&mut self, rng: &Rng) -> MicroOp {
         loop {
             let write = rng.chance(0.5);
             let place = self.place(rng);
@@ -74,7 +74,7 @@ impl Generator {
     }
 
     /// A place in the pool: place i with a probability proportional to 2^i.
-    fn place(&self, rng: &mut Rng) -> usize {
+    fn place(&self, rng: &Rng) -> usize {
         // Halving from the end: the last place has half of it all, the one before half of
         // the rest; what remains after the first place (of 2^count) is drawn anew.
         loop {
@@ -119,7 +119,7 @@ impl Transactions {
     }
 
     /// The next transaction, in which a write is called so.
-    fn next(&mut self, write: &str, rng: &mut Rng) -> Txn {
+    fn next(&mut self, write: &str, rng: &Rng) -> Txn {
         let transaction = self.generator.transaction(rng).into_iter();
         Txn(Edn::vector(transaction.map(|op| match op {
             MicroOp::Read { key } => Edn::vector([Edn::kw("r"), key.into(), Edn::Nil]),
@@ -172,7 +172,12 @@ macro_rules! transactions {
             }
 
             fn check(&self, history: &History<Txn, Edn>) -> Verdict {
-                Verdict::of_map(checker::txn::$check(history.record(), &self.0.models))
+                checker::txn::$check(history.record(), &self.0.models)
+                    .unwrap_or_else(Verdict::unknown)
+            }
+
+            fn meaning(name: &str) -> Option<&'static str> {
+                checker::txn::meaning(name)
             }
 
             fn depends_on(setting: &Setting) -> Vec<(&'static str, String)> {
@@ -232,12 +237,12 @@ mod tests {
 
     #[test]
     fn values_are_unique_and_ascend_and_keys_are_replaced() {
-        let mut rng = Rng::seeded(1);
+        let rng = Rng::seeded(1);
         let mut generator = generator(4);
         let mut last: HashMap<u64, u64> = HashMap::new();
         let (mut reads, mut writes) = (0, 0);
         for _ in 0..5_000 {
-            let transaction = generator.transaction(&mut rng);
+            let transaction = generator.transaction(&rng);
             assert!((1..=4).contains(&transaction.len()));
             for op in transaction {
                 match op {
@@ -257,11 +262,11 @@ mod tests {
 
     #[test]
     fn later_places_are_twice_as_likely() {
-        let mut rng = Rng::seeded(2);
+        let rng = Rng::seeded(2);
         let generator = generator(1);
         let mut counts = [0_u32; 10];
         for _ in 0..100_000 {
-            counts[generator.place(&mut rng)] += 1;
+            counts[generator.place(&rng)] += 1;
         }
         for (one, next) in counts[4..].iter().zip(&counts[5..]) {
             let factor = f64::from(*next) / f64::from(*one);

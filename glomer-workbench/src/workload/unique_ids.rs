@@ -54,6 +54,10 @@ impl Workload for UniqueIds {
     }
 
     fn check(&self, history: &History<Generate, Edn>) -> Verdict {
-        Verdict::of_map(Ok(checker::unique_ids::check(history.record())))
+        checker::unique_ids::check(history)
+    }
+
+    fn meaning(name: &str) -> Option<&'static str> {
+        (name == "duplicated").then_some("the ids that came more than once, and how often")
     }
 }

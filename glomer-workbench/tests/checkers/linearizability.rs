@@ -138,6 +138,7 @@ fn ours(operations: &[Operation]) -> Validity {
         &history,
         &Setting::new(1),
     ))
+    .unwrap()
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use glomer_runtime::Rng;
 use glomer_workbench::run::nemesis::{Fault, Kill, Strike};
 use glomer_workbench::run::plan::Plan;
+use glomer_workbench::workload::{AnyWorkload, TxnListAppend, Workloads};
 use scraper::{ElementRef, Html, Selector};
 
 use super::sample::{HOSTILE, Report};
@@ -63,6 +64,7 @@ fn the_verdict_and_its_reasons_come_first() {
 #[test]
 fn a_reason_is_told_where_it_stands_and_its_anomalies_by_name() {
     let page = page(&Report::with(|parts| {
+        parts.workload = AnyWorkload::new(TxnListAppend::default());
         parts.results = "{:stats {:valid? true, :by-f {:crash {:valid? false, :count 5}}},
             :workload {:valid? false, :results {3 {:valid? false, :op {:f :read}},
                                                 4 {:valid? true, :op {:f :read}}}},
@@ -78,12 +80,43 @@ fn a_reason_is_told_where_it_stands_and_its_anomalies_by_name() {
     assert_eq!(
         texts(&page, ".meanings li"),
         [
-            "op: the first operation that fits into no order with those before it.",
             "G1a: a read saw the write of a transaction that failed (aborted read).",
             "G-single-item-realtime: transactions form a circle through one read of what was \
              since overwritten (read skew), given that one ended before another began.",
-        ]
+        ],
+        "in the words of the workload, which has none for :op"
     );
+}
+
+#[test]
+fn each_workload_says_what_its_names_mean() {
+    let workloads = Workloads::default();
+    for (workload, name, meaning) in [
+        ("broadcast", "lost", "missing from the last reads"),
+        ("g-set", "stale", "there again in the end"),
+        ("unique-ids", "duplicated", "more than once"),
+        ("g-counter", "acceptable", "in which a final read may lie"),
+        ("pn-counter", "acceptable", "in which a final read may lie"),
+        ("lin-kv", "op", "fits into no order"),
+        ("kafka", "unseen", "in no poll"),
+        ("kafka", "G1c-realtime", "given that one ended"),
+        ("txn-list-append", "incompatible-order", "disagree"),
+        (
+            "txn-list-append",
+            "G0-process",
+            "dirty write), given the order",
+        ),
+        ("txn-rw-register", "G2-item", "write skew)"),
+    ] {
+        let said = workloads.get(workload).unwrap().meaning(name);
+        assert!(
+            said.is_some_and(|said| said.contains(meaning)),
+            "{workload} says of {name}: {said:?}"
+        );
+    }
+    for workload in workloads.iter() {
+        assert_eq!(workload.meaning("count"), None, "{workload}");
+    }
 }
 
 #[test]
@@ -258,7 +291,7 @@ fn a_fault_of_ones_own_is_listed_by_its_name() {
         fn functions(&self) -> (Cow<'_, str>, Cow<'_, str>) {
             ("kindle".into(), "quench".into())
         }
-        fn begin(&self, _: &Plan, _: &mut Rng) -> Strike {
+        fn begin(&self, _: &Plan, _: &Rng) -> Strike {
             unreachable!("nothing runs here")
         }
         fn end(&self, _: &Plan) -> Strike {

@@ -10,6 +10,7 @@ use glomer_workbench::report::{self, Input};
 use glomer_workbench::results::Ending;
 use glomer_workbench::run::journal::{EventKind, Journal};
 use glomer_workbench::run::nemesis::Faults;
+use glomer_workbench::workload::{AnyWorkload, Broadcast};
 use tempfile::TempDir;
 
 /// Ten seconds: a partition from 2 s to 6 s, an operation of each outcome.
@@ -93,6 +94,7 @@ impl Report {
     /// The report of [`HISTORY`], [`RESULTS`] and [`journal`], as `change` has it.
     pub(crate) fn with(change: impl FnOnce(&mut Parts)) -> Self {
         let mut parts = Parts {
+            workload: AnyWorkload::new(Broadcast::default()),
             history: HISTORY.to_string(),
             results: RESULTS.to_string(),
             journal: journal(),
@@ -106,7 +108,7 @@ impl Report {
         fs::write(dir.path().join("node-logs/n0.log"), &parts.log).unwrap();
         let results = Edn::parse(&parts.results).unwrap();
         let run = Input {
-            workload: "broadcast",
+            workload: &parts.workload,
             options: &[
                 ("node-count".into(), "2".into()),
                 ("bin".into(), "a<b".into()),
@@ -121,7 +123,7 @@ impl Report {
             ending: if parts.problem.is_some() {
                 Ending::Broken
             } else {
-                Ending::of(None, Validity::of(&results))
+                Ending::of(None, Validity::of(&results).unwrap())
             },
             logs: &[
                 ("n0".into(), "node-logs/n0.log".into()),
@@ -145,6 +147,7 @@ impl Report {
 
 /// What a test may change about the run.
 pub(crate) struct Parts {
+    pub(crate) workload: AnyWorkload,
     pub(crate) history: String,
     pub(crate) results: String,
     pub(crate) journal: Journal,

@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::edn::Edn;
 use crate::history::{History, OpType};
+use crate::verdict::Verdict;
 
 use facts::Facts;
 use gaps::{Gap, Side};
@@ -48,7 +49,7 @@ const ALLOWED: [&str; 1] = ["int-send-skip"];
 
 /// # Errors
 /// If an operation is not what its function says.
-pub(crate) fn check(history: &History) -> Result<Edn, String> {
+pub(crate) fn check(history: &History) -> Result<Verdict, String> {
     let (events, names) = transaction::read(history)?;
     let errors = errors(&events, &names);
     let types = |bad: bool| {
@@ -68,17 +69,14 @@ pub(crate) fn check(history: &History) -> Result<Edn, String> {
             }
         }
     }
-    let mut map = Edn::map([
-        ("valid?", bad.is_empty().into()),
-        ("worst-realtime-lag", lag::worst(&events, &names)),
-        ("bad-error-types", Edn::List(bad)),
-        ("error-types", Edn::List(types(false))),
-        ("info-txn-causes", Edn::List(causes)),
-    ]);
-    for (kind, found) in errors {
-        map.insert(kind, found);
-    }
-    Ok(map)
+    let verdict = Verdict::new(bad.is_empty())
+        .figure("worst-realtime-lag", lag::worst(&events, &names))
+        .figure("bad-error-types", Edn::List(bad))
+        .figure("error-types", Edn::List(types(false)))
+        .figure("info-txn-causes", Edn::List(causes));
+    Ok(errors.into_iter().fold(verdict, |verdict, (kind, found)| {
+        verdict.figure(kind, found)
+    }))
 }
 
 /// The errors of each type there is, as the results show them.

@@ -71,10 +71,11 @@ fn list(op: &Op) -> Option<(&Edn, Edn)> {
         }
         if let Some(Some(expected)) = state.get(key) {
             let read = value.as_seq().unwrap_or(&[]);
-            let holds = match expected.from_the_start {
+            let holds = if expected.from_the_start {
                 // Null is not an empty list here.
-                true => value.as_seq() == Some(&expected.elements),
-                false => read.ends_with(&expected.elements),
+                value.as_seq() == Some(&expected.elements)
+            } else {
+                read.ends_with(&expected.elements)
             };
             if !holds {
                 let unknown = (!expected.from_the_start).then(|| Edn::Symbol("...".to_owned()));

@@ -15,6 +15,7 @@
 
 mod answers;
 mod internal;
+mod meaning;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -24,8 +25,10 @@ use adya::history::{Interner, Mop, ReadValue, Scalar};
 use crate::edn::Edn;
 use crate::history::{Excerpt, History, Op, OpType, Process};
 
-use super::{ConsistencyModel, Validity, warn};
+use super::{ConsistencyModel, Validity, Verdict};
 use answers::Answers;
+
+pub(crate) use meaning::meaning;
 
 /// How long to look for the most telling cycle among transactions that all depend on each other.
 /// That there is a cycle, and which models it rules out, does not hang on it.
@@ -38,20 +41,20 @@ const CYCLE_SEARCH: Duration = Duration::from_secs(10);
 pub(crate) fn check_list_append(
     history: &History,
     models: &[ConsistencyModel],
-) -> Result<Edn, String> {
+) -> Result<Verdict, String> {
     let answers = Answers::of(history, "append");
     let mut findings = Findings::of(history, &answers, adya::Workload::ListAppend, models)?;
     let unwritten = answers.unwritten_reads();
     if !unwritten.is_empty() {
         findings.forbid("unwritten-read", unwritten.into_iter().map(unwritten_read));
     }
-    let mut map = match (findings.anomalies.is_empty(), answers.confused_lists()) {
-        (_, Some(confusion)) if findings.valid != Validity::False => confused(confusion),
-        (true, _) => Edn::map([("valid?", true.into())]),
-        (false, _) => findings.to_edn(findings.valid),
+    // Where Elle stops with an exception, nothing is known.
+    let verdict = match answers.confused_lists() {
+        Some(confusion) if findings.valid != Validity::False => Verdict::unknown(confusion),
+        _ if findings.anomalies.is_empty() => Verdict::new(true),
+        _ => findings.verdict(findings.valid),
     };
-    warn(&mut map, answers.warning());
-    Ok(map)
+    Ok(answers.warning().into_iter().fold(verdict, Verdict::warn))
 }
 
 /// Checks transactions of writes and reads of registers. As in Maelstrom, a transaction's writes
@@ -63,25 +66,17 @@ pub(crate) fn check_list_append(
 pub(crate) fn check_rw_register(
     history: &History,
     models: &[ConsistencyModel],
-) -> Result<Edn, String> {
+) -> Result<Verdict, String> {
     let answers = Answers::of(history, "w");
     let mut findings = Findings::of(history, &answers, adya::Workload::RwRegister, models)?;
     findings.anomalies.remove("cycle-search-timeout");
-    let mut map = match answers.confused_registers() {
-        Some(confusion) if findings.valid != Validity::False => confused(confusion),
-        _ => findings.to_edn(findings.anomalies.is_empty().into()),
+    let verdict = match answers.confused_registers() {
+        Some(confusion) if findings.valid != Validity::False => Verdict::unknown(confusion),
+        _ => findings.verdict(findings.anomalies.is_empty().into()),
     };
-    warn(&mut map, unwritten_warning(&answers));
-    warn(&mut map, answers.warning());
-    Ok(map)
-}
-
-/// The verdict where Elle stops with an exception.
-fn confused(reason: String) -> Edn {
-    Edn::map([
-        ("valid?", Validity::Unknown.into()),
-        ("error", reason.into()),
-    ])
+    let warnings = unwritten_warning(&answers).into_iter();
+    let warnings = warnings.chain(answers.warning());
+    Ok(warnings.fold(verdict, Verdict::warn))
 }
 
 /// What a read of something that nobody wrote looks like in the results.
@@ -224,22 +219,16 @@ impl Findings {
         self.anomalies.insert(kind.to_owned(), Edn::list(cases));
     }
 
-    fn to_edn(&self, valid: Validity) -> Edn {
+    fn verdict(&self, valid: Validity) -> Verdict {
         let types = self.anomalies.keys().map(Edn::kw);
-        let anomalies = match self.anomalies.is_empty() {
-            true => Edn::Nil,
-            false => Edn::map(self.anomalies.clone()),
-        };
-        let mut map = Edn::map([
-            ("valid?", valid.into()),
-            ("anomaly-types", Edn::list(types)),
-            ("anomalies", anomalies),
-        ]);
-        if !self.anomalies.is_empty() {
-            map.insert("not", names(&self.not));
-            map.insert("also-not", names(&self.also_not));
+        let verdict = Verdict::new(valid).figure("anomaly-types", Edn::list(types));
+        if self.anomalies.is_empty() {
+            return verdict.figure("anomalies", Edn::Nil);
         }
-        map
+        verdict
+            .figure("anomalies", Edn::map(self.anomalies.clone()))
+            .figure("not", names(&self.not))
+            .figure("also-not", names(&self.also_not))
     }
 }
 
@@ -387,9 +376,10 @@ fn micro_operation(
         }),
         (Some("w"), adya::Workload::RwRegister, _) => Ok(Mop::Write {
             key: key_id,
-            value: match ambiguous.contains(&(key, value)) {
-                true => id(&format!("{value} of operation {}", op.index).into()),
-                false => id(value),
+            value: if ambiguous.contains(&(key, value)) {
+                id(&format!("{value} of operation {}", op.index).into())
+            } else {
+                id(value)
             },
         }),
         (Some("r"), _, Edn::Nil) => Ok(Mop::Read {

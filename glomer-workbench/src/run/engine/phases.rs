@@ -90,7 +90,7 @@ impl Engine {
                 break;
             }
             let seed = *self.op_seed.get_or_insert_with(|| self.op_seeds.next_u64());
-            let rng = &mut Rng::seeded(seed);
+            let rng = &Rng::seeded(seed);
             let chosen = match self.traffic.next(&self.threads, at, rng) {
                 Ok(chosen) => chosen,
                 Err(error) => {
@@ -130,7 +130,7 @@ impl Engine {
                 thread,
                 done: *done,
                 elapsed: now - start,
-                rng: &mut self.final_rng,
+                rng: &self.final_rng,
             };
             match self.traffic.final_step(turn) {
                 Ok(FinalChosen::Op(op)) => {

@@ -21,7 +21,7 @@ impl Fault for Duplicate {
         "messages between nodes arrive twice"
     }
 
-    fn begin(&self, plan: &Plan, _: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, _: &Rng) -> Strike {
         let p = plan.p_duplicate.unwrap_or(LIKELY);
         Strike {
             value: Edn::Nil,

@@ -43,7 +43,7 @@ impl Split {
     }
 
     /// Draws such a partition of so many nodes.
-    pub fn grudge(self, nodes: usize, rng: &mut Rng) -> Grudge {
+    pub fn grudge(self, nodes: usize, rng: &Rng) -> Grudge {
         let mut order: Vec<usize> = (0..nodes).collect();
         rng.shuffle(&mut order);
         match self {
@@ -109,7 +109,7 @@ fn exact_ring(order: &[usize]) -> Grudge {
 }
 
 /// Links the least connected nodes with each other until every one sees a majority.
-fn stochastic_ring(nodes: usize, rng: &mut Rng) -> Grudge {
+fn stochastic_ring(nodes: usize, rng: &Rng) -> Grudge {
     let mut links: Vec<BTreeSet<usize>> = (0..nodes).map(|node| BTreeSet::from([node])).collect();
     loop {
         let mut order: Vec<usize> = (0..nodes).collect();
@@ -138,7 +138,7 @@ mod tests {
     fn sizes(split: Split, nodes: usize) -> Vec<Vec<usize>> {
         (0..50)
             .map(|seed| {
-                let grudge = split.grudge(nodes, &mut Rng::seeded(seed));
+                let grudge = split.grudge(nodes, &Rng::seeded(seed));
                 let mut sizes: Vec<usize> = grudge.values().map(BTreeSet::len).collect();
                 sizes.sort_unstable();
                 sizes
@@ -161,7 +161,7 @@ mod tests {
     fn in_a_ring_everyone_sees_a_majority_and_both_sides_agree() {
         for nodes in [1, 2, 3, 5, 6, 7, 12, 25] {
             for seed in 0..20 {
-                let grudge = Split::MajoritiesRing.grudge(nodes, &mut Rng::seeded(seed));
+                let grudge = Split::MajoritiesRing.grudge(nodes, &Rng::seeded(seed));
                 assert_eq!(grudge.len(), nodes);
                 for (node, drops) in &grudge {
                     assert!(
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn in_a_ring_of_five_nobody_sees_the_same_majority() {
-        let grudge = Split::MajoritiesRing.grudge(5, &mut Rng::seeded(3));
+        let grudge = Split::MajoritiesRing.grudge(5, &Rng::seeded(3));
         let majorities: BTreeSet<&BTreeSet<usize>> = grudge.values().collect();
         assert_eq!(majorities.len(), 5);
     }

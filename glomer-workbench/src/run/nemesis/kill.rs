@@ -22,7 +22,7 @@ impl Fault for Kill {
         ("kill".into(), "start".into())
     }
 
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
         Strike::of_nodes(Target::any(rng), plan, rng, Effect::Kill)
     }
 

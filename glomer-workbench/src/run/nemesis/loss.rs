@@ -20,7 +20,7 @@ impl Fault for Loss {
         "messages between nodes get lost"
     }
 
-    fn begin(&self, plan: &Plan, _: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, _: &Rng) -> Strike {
         let p = plan.p_loss.unwrap_or(LIKELY);
         Strike {
             value: Edn::Nil,

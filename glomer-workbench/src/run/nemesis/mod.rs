@@ -75,7 +75,7 @@ fn groups() -> [Faults; 7] {
 ///         "the first node is stopped"
 ///     }
 ///
-///     fn begin(&self, _: &Plan, _: &mut Rng) -> Strike {
+///     fn begin(&self, _: &Plan, _: &Rng) -> Strike {
 ///         Strike { value: Edn::Nil, effects: vec![Effect::Pause(0)], done: None }
 ///     }
 ///
@@ -113,7 +113,7 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// Draws what begins it, for the nodes of `plan.setting`. All that is random follows from
     /// `rng`.
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike;
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike;
 
     /// What ends it, whether or not it is on.
     fn end(&self, plan: &Plan) -> Strike;
@@ -132,12 +132,7 @@ pub struct Strike {
 
 impl Strike {
     /// Does the same to each of the nodes that are drawn for a target.
-    pub fn of_nodes(
-        target: Target,
-        plan: &Plan,
-        rng: &mut Rng,
-        effect: fn(usize) -> Effect,
-    ) -> Strike {
+    pub fn of_nodes(target: Target, plan: &Plan, rng: &Rng, effect: fn(usize) -> Effect) -> Strike {
         let nodes = target.draw(plan.setting.nodes.len(), rng);
         Strike {
             value: target.value(),

@@ -21,7 +21,7 @@ impl Fault for OneWayPartition {
         "some nodes do not hear the others, or are not heard by them"
     }
 
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
         let nodes = &plan.setting.nodes;
         let deaf = rng.below(2) == 0;
         let target = Target::any(rng);

@@ -19,7 +19,7 @@ impl Fault for Partition {
         "nodes stop hearing each other"
     }
 
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
         let nodes = &plan.setting.nodes;
         let split = Split::ALL[rng.below(Split::ALL.len() as u64) as usize];
         let grudge = split.grudge(nodes.len(), rng);

@@ -22,7 +22,7 @@ impl Fault for Pause {
         ("pause".into(), "resume".into())
     }
 
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
         Strike::of_nodes(Target::any(rng), plan, rng, Effect::Pause)
     }
 

@@ -99,7 +99,7 @@ impl Nemesis {
             .min_by_key(|package| package.pace.next())
             .expect("a nemesis without faults never strikes");
         package.pace.took_place(at);
-        let rng = &mut package.rng;
+        let rng = &package.rng;
         let which = rng.below(package.faults.len() as u64) as usize;
         let (fault, on) = &mut package.faults[which];
         *on = !*on;
@@ -306,7 +306,7 @@ mod tests {
             fn about(&self) -> &str {
                 "the first node burns"
             }
-            fn begin(&self, _: &Plan, _: &mut Rng) -> Strike {
+            fn begin(&self, _: &Plan, _: &Rng) -> Strike {
                 Strike {
                     value: Edn::Nil,
                     effects: vec![Effect::Kill(0)],

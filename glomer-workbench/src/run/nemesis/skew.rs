@@ -33,7 +33,7 @@ impl Fault for Skew {
         true
     }
 
-    fn begin(&self, plan: &Plan, rng: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
         let names = &plan.setting.nodes;
         let kind = ["fast", "slow", "leap"][rng.below(3) as usize];
         let target = Target::any(rng);

@@ -25,7 +25,7 @@ impl Fault for Slow {
         "messages between nodes take ten times as long"
     }
 
-    fn begin(&self, plan: &Plan, _: &mut Rng) -> Strike {
+    fn begin(&self, plan: &Plan, _: &Rng) -> Strike {
         let (effect, how_much) = if plan.latency.mean().is_zero() {
             let ms = LATENCY.as_millis() as u64;
             let latency = Latency::constant(LATENCY);

@@ -34,7 +34,7 @@ impl Target {
     ];
 
     /// One of these, each as likely as another.
-    pub fn any(rng: &mut Rng) -> Target {
+    pub fn any(rng: &Rng) -> Target {
         Target::ALL[rng.below(Target::ALL.len() as u64) as usize]
     }
 
@@ -51,7 +51,7 @@ impl Target {
     }
 
     /// Draws so many of the nodes, in rising order.
-    pub fn draw(self, nodes: usize, rng: &mut Rng) -> Vec<usize> {
+    pub fn draw(self, nodes: usize, rng: &Rng) -> Vec<usize> {
         let count = match self {
             Target::Any => 1 + rng.below(nodes as u64) as usize,
             Target::One => 1,
