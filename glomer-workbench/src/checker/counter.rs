@@ -105,3 +105,10 @@ fn with_or_without(ranges: &[(i128, i128)], delta: i128) -> Vec<(i128, i128)> {
     }
     merged
 }
+
+/// What the figures mean.
+pub(crate) fn meaning(name: &str) -> Option<&'static str> {
+    (name == "acceptable").then_some(
+        "the ranges in which a final read may lie, after all that was added for certain or perhaps",
+    )
+}

@@ -1,20 +1,13 @@
 //! `g-counter` and `pn-counter`: counters that all nodes agree on in the end.
 
 use glomer_runtime::{Error, Rng};
-use serde_json::json;
 
-use super::{
-    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Shape, Turn, Workload,
-    notation, take,
-};
+use super::add_or_read::AddOrRead;
+use super::{Client, Errors, FinalStep, FinalTurn, History, Reply, Shape, Turn, Workload};
 use crate::checker;
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
-const ADD_OK: Reply = Reply {
-    kind: "add_ok",
-    fields: &[],
-};
 const READ_OK: Reply = Reply {
     kind: "read_ok",
     fields: &[("value", Shape::Int)],
@@ -29,54 +22,14 @@ pub struct PnCounter;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GCounter;
 
-/// What a client can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Add this to the counter.
-    Add(Edn),
-    /// Tell the sum.
-    Read,
-}
-
-impl NotedOp for Op {
-    fn note(&self) -> Result<Notation, String> {
-        Ok(match self {
-            Op::Add(delta) => Notation::new("add", delta.clone()),
-            Op::Read => Notation::new("read", Edn::Nil),
-        })
-    }
-
-    fn read(notation: &Notation) -> Result<Op, String> {
-        match notation.f.as_str() {
-            "add" => Ok(Op::Add(notation.value.clone())),
-            "read" => Ok(Op::Read),
-            other => Err(notation::unknown(other, &["add", "read"])),
-        }
-    }
-}
-
-fn read_or_add(rng: &Rng, least: i64) -> Op {
+fn read_or_add(rng: &Rng, least: i64) -> AddOrRead {
     loop {
         if rng.chance(0.5) {
-            return Op::Read;
+            return AddOrRead::Read;
         }
         let delta = rng.below(10) as i64 - 5;
         if delta >= least {
-            return Op::Add(delta.into());
-        }
-    }
-}
-
-async fn perform(client: &Client, op: &Op) -> Result<Edn, Error> {
-    match op {
-        Op::Add(delta) => {
-            let body = json!({"type": "add", "delta": delta.to_json()});
-            client.ask(body, &ADD_OK).await?;
-            Ok(delta.clone())
-        }
-        Op::Read => {
-            let mut answer = client.ask(json!({"type": "read"}), &READ_OK).await?;
-            Ok(take(&mut answer, "value"))
+            return AddOrRead::Add(delta.into());
         }
     }
 }
@@ -86,38 +39,38 @@ macro_rules! counter {
         impl Workload for $counter {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
-            type Op = Op;
+            type Op = AddOrRead;
             /// The delta, or the sum.
             type Output = Edn;
             type Session = ();
 
-            fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+            fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<AddOrRead> {
                 Some(read_or_add(turn.rng, $least))
             }
 
-            async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
-                perform(client, op).await
+            async fn perform(_: &mut (), client: &Client, op: &AddOrRead) -> Result<Edn, Error> {
+                op.perform(client, "delta", &READ_OK).await
             }
 
             fn has_final_phase(&self) -> bool {
                 true
             }
 
-            fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
-                FinalStep::once(&turn, Op::Read)
+            fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<AddOrRead> {
+                FinalStep::once(&turn, AddOrRead::Read)
             }
 
-            fn errors(_: &Op) -> Errors {
+            fn errors(_: &AddOrRead) -> Errors {
                 Errors::Unknown
             }
 
-            fn check(&self, history: &History<Op, Edn>) -> Verdict {
+            fn check(&self, history: &History<AddOrRead, Edn>) -> Verdict {
                 checker::counter::check(history.record()).unwrap_or_else(Verdict::unknown)
             }
 
-    fn meaning(name: &str) -> Option<&'static str> {
-        (name == "acceptable").then_some("the ranges in which a final read may lie, after all that was added for certain or perhaps")
-    }
+            fn meaning(name: &str) -> Option<&'static str> {
+                checker::counter::meaning(name)
+            }
         }
     };
 }

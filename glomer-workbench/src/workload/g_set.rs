@@ -1,20 +1,13 @@
 //! `g-set`: a set that only grows.
 
 use glomer_runtime::Error;
-use serde_json::json;
 
-use super::{
-    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Shape, Turn, Workload,
-    notation, take,
-};
+use super::add_or_read::AddOrRead;
+use super::{Client, Errors, FinalStep, FinalTurn, History, Reply, Shape, Turn, Workload};
 use crate::checker;
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
-const ADD_OK: Reply = Reply {
-    kind: "add_ok",
-    fields: &[],
-};
 const READ_OK: Reply = Reply {
     kind: "read_ok",
     fields: &[("value", Shape::List)],
@@ -26,78 +19,42 @@ pub struct GSet {
     next: u64,
 }
 
-/// What a client can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// Add this element.
-    Add(Edn),
-    /// Tell all elements.
-    Read,
-}
-
-impl NotedOp for Op {
-    fn note(&self) -> Result<Notation, String> {
-        Ok(match self {
-            Op::Add(element) => Notation::new("add", element.clone()),
-            Op::Read => Notation::new("read", Edn::Nil),
-        })
-    }
-
-    fn read(notation: &Notation) -> Result<Op, String> {
-        match notation.f.as_str() {
-            "add" => Ok(Op::Add(notation.value.clone())),
-            "read" => Ok(Op::Read),
-            other => Err(notation::unknown(other, &["add", "read"])),
-        }
-    }
-}
-
 impl Workload for GSet {
     const NAME: &'static str = "g-set";
     const ABOUT: &'static str = "A set that only grows; no element is lost";
     /// Maelstrom does not mark the last reads as final.
     const MARKS_FINAL: bool = false;
-    type Op = Op;
+    type Op = AddOrRead;
     /// The element, or all elements.
     type Output = Edn;
     type Session = ();
 
-    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Op> {
+    fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<AddOrRead> {
         if !turn.rng.chance(0.5) {
-            return Some(Op::Read);
+            return Some(AddOrRead::Read);
         }
         let element = self.next;
         self.next += 1;
-        Some(Op::Add(element.into()))
+        Some(AddOrRead::Add(element.into()))
     }
 
-    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
-        match op {
-            Op::Add(element) => {
-                let body = json!({"type": "add", "element": element.to_json()});
-                client.ask(body, &ADD_OK).await?;
-                Ok(element.clone())
-            }
-            Op::Read => {
-                let mut answer = client.ask(json!({"type": "read"}), &READ_OK).await?;
-                Ok(take(&mut answer, "value"))
-            }
-        }
+    async fn perform(_: &mut (), client: &Client, op: &AddOrRead) -> Result<Edn, Error> {
+        op.perform(client, "element", &READ_OK).await
     }
 
     fn has_final_phase(&self) -> bool {
         true
     }
 
-    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<Op> {
-        FinalStep::once(&turn, Op::Read)
+    fn final_step(&mut self, turn: FinalTurn<'_>) -> FinalStep<AddOrRead> {
+        FinalStep::once(&turn, AddOrRead::Read)
     }
 
-    fn errors(_: &Op) -> Errors {
+    fn errors(_: &AddOrRead) -> Errors {
         Errors::Unknown
     }
 
-    fn check(&self, history: &History<Op, Edn>) -> Verdict {
+    fn check(&self, history: &History<AddOrRead, Edn>) -> Verdict {
         checker::set_full::check(history.record(), "add").unwrap_or_else(Verdict::unknown)
     }
 

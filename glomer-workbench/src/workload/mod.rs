@@ -84,6 +84,7 @@
 //! form: `Op::Acquire { lock: 3 }` is `:f :acquire, :value {:lock 3}`. `glomer check` reads
 //! them back. [`NotedOp`] and [`NotedOutput`] are for notations that exist already.
 
+mod add_or_read;
 mod broadcast;
 pub(crate) mod client;
 mod counter;
