@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command;
+use crate::results::FAILURE;
 use crate::workload::{AnyWorkload, Workload, Workloads};
 
 /// Run and check nodes that speak Maelstrom's protocol, in any language.
@@ -29,9 +30,6 @@ enum Command {
     /// Measure what the workbench itself costs on this machine
     Bench(command::bench::Args),
 }
-
-/// The exit code for bad usage, and for runs that could not be completed.
-pub const FAILURE: u8 = 255;
 
 /// Writes a line to standard output.
 ///

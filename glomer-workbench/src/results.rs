@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use hdrhistogram::Histogram;
 
 use crate::checker::{self, Availability, Checked, Validity, WARNINGS, merge_validity};
-use crate::cli::FAILURE;
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::history::OpType;
@@ -13,6 +12,9 @@ use crate::run::journal::{Counts, Journal};
 use crate::run::problem::Problem;
 use crate::run::{Run, Timing};
 use crate::workload::{AnyWorkload, Setting};
+
+/// The exit code for bad usage, and for runs that could not be completed.
+pub const FAILURE: u8 = 255;
 
 /// What the results depend on beside the run.
 #[derive(Clone, Debug)]

@@ -11,11 +11,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
 use super::options::Options;
-use crate::cli::{FAILURE, print, tell};
+use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::report;
-use crate::results::{self, Ending, Expectations, Results};
+use crate::results::{self, Ending, Expectations, FAILURE, Results};
 use crate::run::Run;
 use crate::run::drive::processes;
 use crate::run::plan::Plan;

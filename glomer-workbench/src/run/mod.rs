@@ -3,6 +3,7 @@
 //! The [`engine`](engine::Engine) says what to do, and a [`drive`] does it: it has the nodes
 //! and the time. One thread does it all.
 
+#[cfg(feature = "command")]
 mod alarm;
 pub mod clients;
 pub mod drive;
@@ -13,12 +14,16 @@ pub mod node_errors;
 pub mod pace;
 pub mod plan;
 pub mod problem;
+#[cfg(feature = "command")]
 pub mod process;
+#[cfg(feature = "command")]
 pub mod progress;
+#[cfg(feature = "command")]
 pub mod stderr;
 pub mod threads;
 pub mod wire;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -27,6 +32,11 @@ use self::journal::Journal;
 use self::node_errors::NodeErrors;
 use self::problem::Problem;
 use crate::history::History;
+
+/// Where nodes run that are processes: in the temporary directory, as under Maelstrom.
+pub(crate) fn directory() -> PathBuf {
+    std::env::temp_dir()
+}
 
 /// What came out of a run.
 pub struct Run {

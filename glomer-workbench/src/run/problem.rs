@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::process;
 use super::wire::LineError;
 use crate::edn::Edn;
 
@@ -267,7 +266,7 @@ impl Problem {
             return Some(format!(
                 "It had not answered its init. Nodes run in {}, as under Maelstrom: paths in \
                  arguments and of files that a node opens must be absolute.",
-                process::directory().display()
+                super::directory().display()
             ));
         }
         let advice = match &self.kind {

@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::directory;
+
 /// How to start a node.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -179,11 +181,6 @@ impl Drop for NodeProcess {
         self.signal(Signal::SIGKILL);
         self.wait();
     }
-}
-
-/// Where nodes run: in the temporary directory, as under Maelstrom.
-pub fn directory() -> PathBuf {
-    std::env::temp_dir()
 }
 
 /// Why a program that exists and is executable does not start, and what to do.
