@@ -171,6 +171,10 @@
 //!
 //! # When a test fails
 //!
+//! A test fails by itself when a node reports an error: when a handler, a periodic function or
+//! a spawned task panics, or a reply cannot be written. One that means it says so
+//! ([`Builder::tolerate_panics`]).
+//!
 //! A test that panics while it has a cluster prints the seed and the last events, with a
 //! lane for everyone. `●` sends, `▶` and `◀` receive, `✗` does not receive:
 //!
@@ -188,8 +192,8 @@
 //! ```
 //!
 //! [`trace`](Cluster::trace) gives the same at any time, [`journal`](Cluster::journal) the
-//! events one by one, and [`log`](Cluster::log) what the nodes had to tell, such as a panic
-//! in a handler.
+//! events one by one, [`log`](Cluster::log) what the nodes had to tell, and
+//! [`state`](Cluster::state) what a node knows.
 //!
 //! # What it costs
 //!
@@ -207,8 +211,9 @@
 //!
 //! # The parts
 //!
-//! [`Network`], [`Latency`] and the [`service`]s know neither nodes nor virtual time. The
-//! workbench runs real processes over the same network in real time.
+//! [`Network`], [`Latency`] and the [`service`]s know neither nodes nor virtual time: the
+//! workbench runs real processes over the same network in real time. A [`Host`] has nodes in
+//! virtual time and knows no network: `Cluster` and the workbench's `Test` run theirs in one.
 
 mod check;
 mod client;
