@@ -1,7 +1,10 @@
-//! Writing a message: `serde_json` writes the envelope and the fields, each an
-//! object, and the second becomes the end of the first.
+//! Writing a message: `serde_json` writes every value of the envelope and the
+//! fields, an object, which becomes the end of that of the body.
+
+use std::io::{self, Write};
 
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde_json::ser::Formatter;
 
 use super::read::{RawBody, is_header};
 
@@ -34,16 +37,17 @@ pub(crate) fn message<T: Serialize + ?Sized>(
         out,
         whole: false,
     };
-    let start = draft.start;
     let out = &mut *draft.out;
     let kind = match header {
         Header::Message { kind, .. } | Header::Ok { kind, .. } => kind,
         Header::Error { .. } => "error",
     };
-    let body = Type { kind };
-    serde_json::to_writer(&mut *out, &Opening { src, dest, body })?;
-    reopen(out);
-    reopen(out);
+    out.extend_from_slice(b"{\"src\":");
+    src.serialize(&mut json(out))?;
+    out.extend_from_slice(b",\"dest\":");
+    dest.serialize(&mut json(out))?;
+    out.extend_from_slice(b",\"body\":{\"type\":");
+    kind.serialize(&mut json(out))?;
     match header {
         Header::Message { msg_id: None, .. } => {}
         Header::Message {
@@ -51,7 +55,7 @@ pub(crate) fn message<T: Serialize + ?Sized>(
             ..
         } => {
             out.extend_from_slice(b",\"msg_id\":");
-            serde_json::to_writer(&mut *out, &msg_id)?;
+            msg_id.serialize(&mut json(out))?;
         }
         Header::Ok { in_reply_to, .. } => {
             out.pop();
@@ -65,37 +69,25 @@ pub(crate) fn message<T: Serialize + ?Sized>(
     }
     let is_reply = matches!(header, Header::Ok { .. });
     append(out, is_reply, only, fields)?;
-    out.extend_from_slice(b"}}");
-    // A line feed that is no end of a line is white space in a raw value.
-    if out[start..].contains(&b'\n') {
-        for byte in &mut out[start..] {
-            if *byte == b'\n' {
-                *byte = b' ';
-            }
-        }
-    }
-    out.push(b'\n');
+    out.extend_from_slice(b"}}\n");
     draft.whole = true;
     Ok(())
 }
 
-#[derive(serde::Serialize)]
-struct Opening<'a> {
-    src: &'a str,
-    dest: &'a str,
-    body: Type<'a>,
+type Json<'o> = serde_json::Serializer<&'o mut Vec<u8>, OneLine>;
+
+fn json(out: &mut Vec<u8>) -> Json<'_> {
+    serde_json::Serializer::with_formatter(out, OneLine)
 }
 
-#[derive(serde::Serialize)]
-struct Type<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-}
+/// Writes everything into one line: in a raw value a line feed is white space,
+/// and nowhere else is there one.
+struct OneLine;
 
-/// Takes back the end of an object, so that it can go on.
-fn reopen(out: &mut Vec<u8>) {
-    let end = out.pop();
-    debug_assert_eq!(end, Some(b'}'));
+impl Formatter for OneLine {
+    fn write_raw_fragment<W: Write + ?Sized>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        out.write_all(text.replace('\n', " ").as_bytes())
+    }
 }
 
 /// Takes back what was appended unless it became a whole message.
@@ -123,7 +115,7 @@ fn append<T: Serialize + ?Sized>(
     let start = out.len();
     let mut is_raw = false;
     let output = WithoutHeader {
-        json: &mut serde_json::Serializer::new(&mut *out),
+        json: &mut json(out),
         is_reply,
         is_raw: &mut is_raw,
     };
@@ -142,7 +134,7 @@ fn append<T: Serialize + ?Sized>(
         b"{}" | b"null" => out.truncate(start),
         [b'{', ..] => {
             out[start] = b',';
-            reopen(out);
+            out.pop();
         }
         text => return Err(no_object(text)),
     }
@@ -182,12 +174,10 @@ fn taken(name: &str) -> serde_json::Error {
     ))
 }
 
-type Json<'s, 'o> = &'s mut serde_json::Serializer<&'o mut Vec<u8>>;
-
 /// Has `serde_json` write a value, less the fields of the header, which are the
 /// runtime's to write: a body passed on whole has some too.
 struct WithoutHeader<'s, 'o> {
-    json: Json<'s, 'o>,
+    json: &'s mut Json<'o>,
     /// A struct of a reply says what its fields are for, so one that would be
     /// left out is an error.
     is_reply: bool,
@@ -215,13 +205,13 @@ macro_rules! forward {
 impl<'s, 'o> Serializer for WithoutHeader<'s, 'o> {
     type Ok = ();
     type Error = serde_json::Error;
-    type SerializeSeq = <Json<'s, 'o> as Serializer>::SerializeSeq;
-    type SerializeTuple = <Json<'s, 'o> as Serializer>::SerializeTuple;
-    type SerializeTupleStruct = <Json<'s, 'o> as Serializer>::SerializeTupleStruct;
-    type SerializeTupleVariant = <Json<'s, 'o> as Serializer>::SerializeTupleVariant;
-    type SerializeMap = Map<<Json<'s, 'o> as Serializer>::SerializeMap>;
-    type SerializeStruct = Struct<<Json<'s, 'o> as Serializer>::SerializeStruct>;
-    type SerializeStructVariant = <Json<'s, 'o> as Serializer>::SerializeStructVariant;
+    type SerializeSeq = <&'s mut Json<'o> as Serializer>::SerializeSeq;
+    type SerializeTuple = <&'s mut Json<'o> as Serializer>::SerializeTuple;
+    type SerializeTupleStruct = <&'s mut Json<'o> as Serializer>::SerializeTupleStruct;
+    type SerializeTupleVariant = <&'s mut Json<'o> as Serializer>::SerializeTupleVariant;
+    type SerializeMap = Map<<&'s mut Json<'o> as Serializer>::SerializeMap>;
+    type SerializeStruct = Struct<<&'s mut Json<'o> as Serializer>::SerializeStruct>;
+    type SerializeStructVariant = <&'s mut Json<'o> as Serializer>::SerializeStructVariant;
 
     forward! {
         serialize_bool(value: bool) -> ();
