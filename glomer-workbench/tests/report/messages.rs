@@ -241,6 +241,23 @@ fn labels_say_what_there_is_room_for() {
 }
 
 #[test]
+fn labels_keep_every_digit() {
+    let mut net = Net::default();
+    for n in 0..30 {
+        net.send((n, n as u64), (&format!("n{n}"), "n0"), r#"{"type":"n"}"#);
+    }
+    let body = r#"{"type":"read_ok","value": [31691265005705735037417580545, 0.1]}"#;
+    net.send((40, 40), ("n0", "n29"), body);
+    net.recv((41, 40), ("n0", "n29"), body);
+    let svg = picture(net.0);
+    let arrows = arrows(&Document::parse(&svg).unwrap());
+    assert_eq!(
+        arrow(&arrows, "n0 → n29").label.as_deref(),
+        Some("read_ok value=[31691265005705735037417580545,0.1]")
+    );
+}
+
+#[test]
 fn a_label_that_would_cover_another_is_left_out() {
     let mut net = Net::default();
     let body = r#"{"type":"race"}"#;

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::edn::Edn;
 
 /// What a body says, as far as the journal kept it.
 pub(super) struct Body {
     pub(super) kind: String,
     /// The other fields, in the order in which they were written.
-    pub(super) fields: Vec<(String, Value)>,
+    pub(super) fields: Vec<(String, Edn)>,
 }
 
 impl Body {
@@ -19,7 +21,7 @@ impl Body {
         let _ = Fields(&mut fields).deserialize(&mut serde_json::Deserializer::from_str(json));
         let kind = (fields.iter().position(|(name, _)| name == "type")).map(|i| fields.remove(i).1);
         let kind = match kind {
-            Some(Value::String(kind)) => kind,
+            Some(Edn::String(kind)) => kind,
             _ => "…".to_string(),
         };
         Self { kind, fields }
@@ -27,7 +29,7 @@ impl Body {
 }
 
 /// Reads the fields of an object into a list that keeps those before an error.
-struct Fields<'a>(&'a mut Vec<(String, Value)>);
+struct Fields<'a>(&'a mut Vec<(String, Edn)>);
 
 impl<'de> DeserializeSeed<'de> for Fields<'_> {
     type Value = ();
@@ -45,8 +47,9 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(field) = map.next_entry()? {
-            self.0.push(field);
+        while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+            let value = Edn::from_json(value.get()).map_err(A::Error::custom)?;
+            self.0.push((name, value));
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::Point;
 use super::body::Body;
+use crate::edn::Edn;
 use crate::report::text::{printable, shorten};
 
 /// About the width of a letter.
@@ -80,11 +80,14 @@ fn text(body: &Body) -> String {
     let mut text = body.kind.clone();
     for (name, value) in &body.fields {
         match value {
-            Value::String(error) if body.kind == "error" && name == "text" => {
+            Edn::String(error) if body.kind == "error" && name == "text" => {
                 return format!("error {error}");
             }
             _ if ["msg_id", "in_reply_to"].contains(&name.as_str()) => {}
-            _ => text = format!("{text} {name}={value}"),
+            _ => {
+                let value = serde_json::to_string(value).unwrap_or_default();
+                text = format!("{text} {name}={value}");
+            }
         }
     }
     text
