@@ -228,7 +228,9 @@ const CASES: &[Case] = &[
         says: &["reads returned 0 for registers that nobody wrote"],
         ..valid("txn-rw-register", TXN, "txn.py register zero")
     },
-    // What Maelstrom cannot make sense of.
+    // What Maelstrom cannot make sense of: Elle stops over a list to which exactly one element was
+    // appended. The seed that all cases run with draws such a list; another may draw none, and
+    // then Elle has nothing to stop over and the verdict is valid.
     Case {
         code: 2,
         says: &["were answered with other operations than they asked for"],
