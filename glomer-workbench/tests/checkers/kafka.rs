@@ -493,3 +493,218 @@ fn what_is_not_a_transaction_is_unknown() {
         assert_has(&results, "{:valid? :unknown}");
     }
 }
+
+/// A table of how each kind of answer is judged: the types of errors, of which any but
+/// `:int-send-skip` makes a history invalid (`allowed-error-types`). The clients' side of it, what
+/// becomes of an answer, is in `run_engine/answers.rs`.
+#[test]
+fn the_errors_are_jepsens() {
+    const CYCLES: &str = "cycles!";
+    const EXCEPTION: &str = "lost-write-cases stops over a key that was only polled in vain";
+    const NO_WRITER: &str = "wr-graph stops over a message that nobody sent";
+    let send = |message: i64, offset: i64| {
+        format!(
+            "0 invoke send [[:send \"k\" {message}]]
+             0 ok send [[:send \"k\" [{offset} {message}]]]\n"
+        )
+    };
+    let sent = |kind: &str, message: i64| {
+        format!(
+            "2 invoke send [[:send \"k\" {message}]]
+             2 {kind} send [[:send \"k\" {message}]]\n"
+        )
+    };
+    let poll = |messages: &str| {
+        format!("1 invoke poll [[:poll]]\n1 ok poll [[:poll {{\"k\" {messages}}}]]\n")
+    };
+    let one = send(1, 0);
+    let two = send(1, 0) + &send(2, 1);
+    let rows: &[(&str, &str, &str, String)] = &[
+        ("nothing was asked", CYCLES, "()", String::new()),
+        (
+            "nothing was sent or polled",
+            CYCLES,
+            "(:empty-transaction-graph)",
+            "0 invoke assign [\"k\"]\n0 ok assign [\"k\"]".to_owned(),
+        ),
+        (
+            "ok: polled in order",
+            "analysis",
+            "()",
+            two.clone() + &poll("[[0 1] [1 2]]"),
+        ),
+        (
+            "ok: not polled",
+            "unseen",
+            "(:unseen)",
+            two.clone() + &poll("[[0 1]]"),
+        ),
+        (
+            "ok: passed over",
+            "lost-write-cases",
+            "(:lost-write :unseen)",
+            two.clone() + &poll("[[1 2]]"),
+        ),
+        (
+            "ok: in the wrong order",
+            "int-poll-skip+nonmonotonic-cases",
+            "(:int-nonmonotonic-poll)",
+            two.clone() + &poll("[[1 2] [0 1]]"),
+        ),
+        (
+            "ok: sends that land in the wrong order",
+            "nonmonotonic-send-cases",
+            "(:nonmonotonic-send)",
+            send(1, 1) + &send(2, 0) + &poll("[[0 2] [1 1]]"),
+        ),
+        (
+            "ok: gaps between offsets are none",
+            "index-seq",
+            "()",
+            send(1, 3) + &send(2, 70) + &poll("[[3 1] [70 2]]"),
+        ),
+        (
+            "fail: a send that was polled",
+            "g1a-cases",
+            "(:G1a)",
+            one.clone() + &sent("fail", 2) + &poll("[[0 1] [1 2]]"),
+        ),
+        (
+            "fail: a send that was not",
+            "must-have-committed?",
+            "()",
+            one.clone() + &sent("fail", 2) + &poll("[[0 1]]"),
+        ),
+        (
+            "info: a send that was polled",
+            "must-have-committed?",
+            "()",
+            one.clone() + &sent("info", 2) + &poll("[[0 1] [1 2]]"),
+        ),
+        (
+            "info: a send that was not",
+            "must-have-committed?",
+            "()",
+            one.clone() + &sent("info", 2) + &poll("[[0 1]]"),
+        ),
+        (
+            "info: a poll after a timeout, a missing field or another type",
+            "op-reads",
+            "(:unseen)",
+            one.clone() + "1 invoke poll [[:poll]]\n1 info poll [[:poll]]",
+        ),
+        (
+            "null: no messages, beside a poll with some",
+            "op-reads",
+            "()",
+            one.clone() + &poll("nil") + &poll("[[0 1]]"),
+        ),
+        (
+            "null: no messages ever",
+            EXCEPTION,
+            "(:unseen)",
+            one.clone() + &poll("nil"),
+        ),
+        (
+            "null: as a message",
+            "version-orders",
+            "()",
+            "0 invoke send [[:send \"k\" nil]]\n0 ok send [[:send \"k\" [0 nil]]]\n".to_owned()
+                + &poll("[[0 nil]]"),
+        ),
+        (
+            "another type: the message as text, which nobody sent",
+            NO_WRITER,
+            "(:inconsistent-offsets :lost-write :unseen :unwritten-read)",
+            one.clone() + &poll("[[0 \"1\"]]"),
+        ),
+        (
+            "a wide number as a message",
+            "version-orders",
+            "()",
+            "0 invoke send [[:send \"k\" 1267650600228229401496703205376]]
+             0 ok send [[:send \"k\" [0 1267650600228229401496703205376]]]\n"
+                .to_owned()
+                + &poll("[[0 1267650600228229401496703205376]]"),
+        ),
+        (
+            "twice in one poll",
+            "int-poll-skip+nonmonotonic-cases",
+            "(:int-nonmonotonic-poll)",
+            one.clone() + &poll("[[0 1] [0 1]]"),
+        ),
+        (
+            "twice, in two polls",
+            "poll-skip+nonmonotonic-cases",
+            "(:nonmonotonic-poll)",
+            one.clone() + &poll("[[0 1]]") + &poll("[[0 1]]"),
+        ),
+        (
+            "twice, with a poll in vain between them",
+            "poll-skip+nonmonotonic-cases-per-process",
+            "()",
+            one.clone() + &poll("[[0 1]]") + &poll("[]") + &poll("[[0 1]]"),
+        ),
+        (
+            "twice in the log",
+            "duplicate-cases",
+            "(:duplicate)",
+            one.clone() + &poll("[[0 1]]") + &poll("[]") + &poll("[[1 1]]"),
+        ),
+        (
+            "two messages at one offset",
+            "version-orders",
+            "(:inconsistent-offsets)",
+            "0 invoke send [[:send \"k\" 1]]\n3 invoke send [[:send \"k\" 2]]
+             0 ok send [[:send \"k\" [0 1]]]\n3 ok send [[:send \"k\" [0 2]]]\n"
+                .to_owned()
+                + &poll("[[0 1]]")
+                + &poll("[]")
+                + &poll("[[0 2]]"),
+        ),
+        (
+            "an offset below 0 has no place in the log",
+            "datafy-version-order-log",
+            "()",
+            one.clone() + &sent("info", 2) + &poll("[[0 1] [-1 2]]"),
+        ),
+        (
+            "late: acknowledged after it was polled",
+            "analysis",
+            "()",
+            "0 invoke send [[:send \"k\" 1]]\n".to_owned()
+                + &poll("[[0 1]]")
+                + "0 ok send [[:send \"k\" [0 1]]]",
+        ),
+        (
+            "late: sent after it was polled",
+            CYCLES,
+            "(:G1c-realtime)",
+            poll("[[0 1]]") + &one,
+        ),
+        (
+            "unasked: nobody sent it",
+            NO_WRITER,
+            "(:unwritten-read)",
+            one.clone() + &poll("[[0 1] [1 2]]"),
+        ),
+    ];
+    for (told, source, types, lines) in rows {
+        println!("{told} (jepsen.tests.kafka/{source})");
+        assert_errors(&kafka(lines), types.trim() == "()", types);
+    }
+}
+
+/// Where no offset of a polled key has a place in the log, Jepsen's `lost-write-cases` stops.
+#[test]
+fn messages_at_negative_offsets_only_are_unknown() {
+    let results = kafka(
+        r#"
+        0 invoke send [[:send "k" 1]]
+        0 ok send [[:send "k" [-1 1]]]
+        1 invoke poll [[:poll]]
+        1 ok poll [[:poll {"k" [[-1 1]]}]]
+        "#,
+    );
+    assert_has(&results, "{:valid? :unknown}");
+}

@@ -54,6 +54,11 @@ impl Facts {
         self.polled.contains(&message)
     }
 
+    /// The keys of which polls that ended well returned messages, in any order and repeated.
+    pub(super) fn polled_keys(&self) -> impl Iterator<Item = Id> {
+        self.polled.iter().map(|(key, _)| *key)
+    }
+
     /// Whether what a transaction sent must be in the logs: it ended well, or nobody knows how it
     /// ended but something of it was polled.
     pub(super) fn must_have_committed(&self, event: &Event<'_>, transaction: &Transaction) -> bool {

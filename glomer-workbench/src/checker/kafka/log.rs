@@ -23,12 +23,15 @@ pub(super) struct Log {
 /// The logs of all keys, in order of the keys.
 ///
 /// Polls are always believed, sends only if their effects must have been visible: pollers are
-/// never supposed to see what was not committed.
+/// never supposed to see what was not committed. A log begins at offset 0: what is said to be
+/// before that has no place in it.
 pub(super) fn logs(events: &[Event<'_>], facts: &Facts, names: &Names<'_>) -> Vec<(Id, Log)> {
     let mut places: HashMap<Id, usize> = HashMap::new();
     let mut logs: Vec<(Id, Log)> = Vec::new();
     let mut note = |key: Id, message: &Message| {
-        let Some(offset) = message.offset else { return };
+        let Some(offset) = message.offset.filter(|offset| *offset >= 0) else {
+            return;
+        };
         let place = *places.entry(key).or_insert_with(|| {
             logs.push((key, Log::default()));
             logs.len() - 1

@@ -51,7 +51,11 @@ const ALLOWED: [&str; 1] = ["int-send-skip"];
 /// If an operation is not what its function says.
 pub(crate) fn check(history: &History) -> Result<Verdict, String> {
     let (events, names) = transaction::read(history)?;
-    let errors = errors(&events, &names);
+    let errors = match history.client_ops().next() {
+        Some(_) => errors(&events, &names)?,
+        // A history in which nothing happened is not looked into.
+        None => BTreeMap::new(),
+    };
     let types = |bad: bool| {
         let types = errors
             .keys()
@@ -80,10 +84,20 @@ pub(crate) fn check(history: &History) -> Result<Verdict, String> {
 }
 
 /// The errors of each type there is, as the results show them.
-fn errors(events: &[Event<'_>], names: &Names<'_>) -> BTreeMap<&'static str, Edn> {
+///
+/// # Errors
+/// If no message that was polled of a key has a place in its log.
+fn errors(events: &[Event<'_>], names: &Names<'_>) -> Result<BTreeMap<&'static str, Edn>, String> {
     let facts = Facts::of(events);
     let logs = log::logs(events, &facts, names);
     let by_key: HashMap<Id, &Log> = logs.iter().map(|(key, log)| (*key, log)).collect();
+    let nowhere = facts.polled_keys().filter(|key| !by_key.contains_key(key));
+    if let Some(key) = nowhere.min_by_key(|key| names.value(*key)) {
+        return Err(format!(
+            "polls of key {} returned no message at an offset of 0 or above",
+            names.value(key)
+        ));
+    }
     let internal = |side| gaps::internal(side, events, &by_key, names);
     let external = |side| gaps::external(side, events, &by_key);
     let within = |gap: &Gap| gap.internal(names, events);
@@ -121,7 +135,7 @@ fn errors(events: &[Event<'_>], names: &Names<'_>) -> BTreeMap<&'static str, Edn
     if let Some(unseen) = messages::unseen(events, names) {
         errors.0.insert("unseen", unseen);
     }
-    errors.0
+    Ok(errors.0)
 }
 
 #[derive(Default)]
