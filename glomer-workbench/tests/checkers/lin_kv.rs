@@ -2,7 +2,7 @@
 
 use glomer_workbench::edn::Edn;
 
-use crate::support::{assert_has, check};
+use crate::support::{assert_has, assert_table, check};
 
 fn lin_kv(lines: &str) -> Edn {
     check("lin-kv", lines)
@@ -374,4 +374,154 @@ fn dozens_of_concurrent_operations_that_do_the_same_are_no_trouble() {
     };
     assert_valid(true, &lines("0 invoke read [1 nil]\n0 ok read [1 3]"));
     assert_valid(false, &lines("0 invoke read [1 nil]\n0 ok read [1 4]"));
+}
+
+/// A table of how each kind of answer is judged. The clients' side of it, what becomes of an
+/// answer, is in `run_engine/answers.rs`.
+#[test]
+fn the_verdict_is_maelstroms() {
+    const STEP: &str = "knossos.model/CASRegister step";
+    const PAIRS: &str = "knossos.history/complete and without-failures";
+    const KEYS: &str = "jepsen.independent/checker";
+    let write = |value: &str| format!("0 invoke write [1 {value}]\n0 ok write [1 {value}]\n");
+    let read = |value: &str| format!("9 invoke read [1 nil]\n9 ok read [1 {value}]\n");
+    let written = |value: &str, seen: &str| write(value) + &read(seen);
+    let after = |lines: &str, seen: &str| format!("{}{lines}\n{}", write("1"), read(seen));
+    let (wide, next) = (
+        "1267650600228229401496703205376",
+        "1267650600228229401496703205377",
+    );
+    assert_table(
+        "lin-kv",
+        &[
+            ("nothing was asked", KEYS, "true", ""),
+            ("ok: what was written", STEP, "true", &written("1", "1")),
+            ("ok: something else", STEP, "false", &written("1", "2")),
+            (
+                "ok: a cas",
+                STEP,
+                "true",
+                &after("2 invoke cas [1 [1 2]]\n2 ok cas [1 [1 2]]", "2"),
+            ),
+            (
+                "ok: a cas from something else",
+                STEP,
+                "false",
+                &after("2 invoke cas [1 [3 2]]\n2 ok cas [1 [3 2]]", "2"),
+            ),
+            (
+                "ok: a cas that changed nothing",
+                STEP,
+                "false",
+                &after("2 invoke cas [1 [1 2]]\n2 ok cas [1 [1 2]]", "1"),
+            ),
+            (
+                "ok: a cas of a key that nobody wrote",
+                STEP,
+                "false",
+                "0 invoke cas [1 [0 1]]\n0 ok cas [1 [0 1]]",
+            ),
+            (
+                "fail: a write that took effect",
+                PAIRS,
+                "false",
+                &after("2 invoke write [1 2]\n2 fail write [1 2]", "2"),
+            ),
+            (
+                "fail: a write that did not",
+                PAIRS,
+                "true",
+                &after("2 invoke write [1 2]\n2 fail write [1 2]", "1"),
+            ),
+            (
+                "fail: a cas that had to succeed",
+                PAIRS,
+                "true",
+                &after("2 invoke cas [1 [1 2]]\n2 fail cas [1 [1 2]]", "1"),
+            ),
+            (
+                "fail: a read of what is there",
+                PAIRS,
+                "true",
+                &after("2 invoke read [1 nil]\n2 fail read [1 nil]", "1"),
+            ),
+            (
+                "info: a write that took effect",
+                PAIRS,
+                "true",
+                &after("2 invoke write [1 2]\n2 info write [1 2]", "2"),
+            ),
+            (
+                "info: a write that did not",
+                PAIRS,
+                "true",
+                &after("2 invoke write [1 2]\n2 info write [1 2]", "1"),
+            ),
+            (
+                "info: a cas that cannot have taken effect",
+                PAIRS,
+                "false",
+                &after("2 invoke cas [1 [3 2]]\n2 info cas [1 [3 2]]", "2"),
+            ),
+            (
+                "info: a read after a timeout, a missing field or another type",
+                PAIRS,
+                "true",
+                &after("2 invoke read [1 nil]\n2 info read [1 nil]", "1"),
+            ),
+            (
+                "null: of what was written",
+                STEP,
+                "true",
+                &written("1", "nil"),
+            ),
+            ("null: of what nobody wrote", STEP, "true", &read("nil")),
+            ("another type: text", STEP, "false", &written("1", "\"1\"")),
+            ("another type: a float", STEP, "false", &written("1", "1.0")),
+            ("a wide number", STEP, "true", &written(wide, wide)),
+            (
+                "the wide number next to it",
+                STEP,
+                "false",
+                &written(wide, next),
+            ),
+            (
+                "twice: two that swap the same value",
+                STEP,
+                "false",
+                &after(
+                    "2 invoke cas [1 [1 2]]\n3 invoke cas [1 [1 2]]
+                     2 ok cas [1 [1 2]]\n3 ok cas [1 [1 2]]",
+                    "2",
+                ),
+            ),
+            (
+                "late: an unknown write that takes effect after another",
+                PAIRS,
+                "true",
+                &after(
+                    "2 invoke write [1 2]\n2 info write [1 2]\n3 invoke write [1 3]
+                     3 ok write [1 3]\n9 invoke read [1 nil]\n9 ok read [1 3]",
+                    "2",
+                ),
+            ),
+            (
+                "late: and is undone",
+                PAIRS,
+                "false",
+                &after(
+                    "2 invoke write [1 2]\n2 info write [1 2]
+                     9 invoke read [1 nil]\n9 ok read [1 2]",
+                    "1",
+                ),
+            ),
+            ("unasked: nobody wrote it", STEP, "false", &read("1")),
+            (
+                "unasked: it was written to another key",
+                KEYS,
+                "false",
+                &after("2 invoke read [2 nil]\n2 ok read [2 1]", "1"),
+            ),
+        ],
+    );
 }

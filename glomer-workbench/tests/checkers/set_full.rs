@@ -1,6 +1,6 @@
 //! broadcast and g-set
 
-use crate::support::{assert_has, check};
+use crate::support::{assert_has, assert_table, check};
 
 #[test]
 fn what_was_added_and_is_read_ever_after_is_stable() {
@@ -272,4 +272,145 @@ fn at_most_eight_of_the_stalest_are_shown() {
         .map(|stale| stale.get("element").unwrap().as_int().unwrap())
         .collect();
     assert_eq!(elements, [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+/// A table of how each kind of answer is judged. The clients' side of it, what becomes of an
+/// answer, is in `run_engine/answers.rs`.
+#[test]
+fn the_verdict_is_maelstroms() {
+    const ADD: &str = "jepsen.checker/set-full-add";
+    const PRESENT: &str = "jepsen.checker/set-full-read-present";
+    const OUTCOME: &str = "jepsen.checker/set-full-element-results";
+    const RESULTS: &str = "jepsen.checker/set-full-results";
+    const CHECK: &str = "jepsen.checker/set-full";
+    let ok = "0 invoke add 1\n0 ok add 1\n";
+    let read = |value: &str| format!("1 invoke read\n1 ok read {value}\n");
+    let after = |first: &str, value: &str| format!("{first}{}", read(value));
+    // Of 101 bits.
+    let (wide, next) = (
+        "1267650600228229401496703205376",
+        "1267650600228229401496703205377",
+    );
+    let wide_ok = format!("0 invoke add {wide}\n0 ok add {wide}\n");
+    assert_table(
+        "g-set",
+        &[
+            ("nothing was asked", RESULTS, ":unknown", ""),
+            ("ok: read", OUTCOME, "true", &after(ok, "[1]")),
+            ("ok: not read", OUTCOME, "false", &after(ok, "[]")),
+            ("ok: no read began after it", RESULTS, ":unknown", ok),
+            (
+                "ok: one that is read, and one that is not",
+                RESULTS,
+                "false",
+                &after(
+                    "0 invoke add 1\n0 ok add 1\n0 invoke add 2\n0 ok add 2\n",
+                    "[2]",
+                ),
+            ),
+            (
+                "fail: an addition that is read all the same",
+                PRESENT,
+                "true",
+                &after("0 invoke add 1\n0 fail add 1\n", "[1]"),
+            ),
+            (
+                "fail: an addition that is not read",
+                ADD,
+                ":unknown",
+                &after("0 invoke add 1\n0 fail add 1\n", "[]"),
+            ),
+            (
+                "fail: an addition that was read and is gone",
+                PRESENT,
+                "false",
+                &after(
+                    "0 invoke add 1\n0 fail add 1\n",
+                    "[1]\n1 invoke read\n1 ok read []",
+                ),
+            ),
+            (
+                "info: an addition that is not read",
+                ADD,
+                ":unknown",
+                &after("0 invoke add 1\n0 info add 1\n", "[]"),
+            ),
+            (
+                "info: an addition that is read",
+                PRESENT,
+                "true",
+                &after("0 invoke add 1\n0 info add 1\n", "[1]"),
+            ),
+            (
+                "info: an addition that was read and is gone",
+                PRESENT,
+                "false",
+                &after(
+                    "0 invoke add 1\n0 info add 1\n",
+                    "[1]\n1 invoke read\n1 ok read []",
+                ),
+            ),
+            (
+                "fail and info: reads say nothing, whatever they hold",
+                CHECK,
+                ":unknown",
+                &format!("{ok}1 invoke read\n1 fail read []\n2 invoke read\n2 info read [1]"),
+            ),
+            ("null: nothing was read", CHECK, "false", &after(ok, "nil")),
+            (
+                "another type: text",
+                CHECK,
+                "false",
+                &after(ok, "[\"1\" :1 [1] nil true]"),
+            ),
+            ("another type: a float", CHECK, "false", &after(ok, "[1.0]")),
+            (
+                "a wide number",
+                OUTCOME,
+                "true",
+                &after(&wide_ok, &format!("[{wide}]")),
+            ),
+            (
+                "the wide number next to it",
+                OUTCOME,
+                "false",
+                &after(&wide_ok, &format!("[{next}]")),
+            ),
+            ("twice in one read", CHECK, "true", &after(ok, "[1 1]")),
+            (
+                "twice: added again, which begins anew",
+                CHECK,
+                ":unknown",
+                &format!("{ok}{}0 invoke add 1\n0 info add 1", read("[]")),
+            ),
+            (
+                "late: acknowledged after a read that returned it, and then gone",
+                PRESENT,
+                "false",
+                &format!(
+                    "0 invoke add 1\n{}2 invoke read\n0 ok add 1\n2 ok read []",
+                    read("[1]")
+                ),
+            ),
+            (
+                "late: acknowledged during a read that did not return it",
+                OUTCOME,
+                ":unknown",
+                "1 invoke read\n0 invoke add 1\n0 ok add 1\n1 ok read []",
+            ),
+            (
+                "late: gone in a read that began first and ended last",
+                OUTCOME,
+                "true",
+                &format!("{ok}2 invoke read\n{}2 ok read []", read("[1]")),
+            ),
+            ("unasked: nobody added it", CHECK, ":unknown", &read("[7]")),
+            (
+                "unasked: beside what was",
+                CHECK,
+                "true",
+                &after(ok, "[7 1]"),
+            ),
+        ],
+    );
 }
