@@ -247,10 +247,7 @@ where
     }
 
     fn take_facts(&mut self, from: u32, facts: &[Fact], all: bool, now: Duration) {
-        let ask_at = match all {
-            true => now,
-            false => now + self.grace(from),
-        };
+        let ask_at = if all { now } else { now + self.grace(from) };
         for (owner, run, len) in facts.iter().copied() {
             if owner < self.order.len() {
                 let place = self.holdings.place(StreamId { owner, run });

@@ -110,9 +110,10 @@ impl<T: Ord + Clone> Intake<T> {
             return None;
         }
         let quiet = |flushed| self.queued_at >= flushed + 2 * gather;
-        Some(match self.flushed_at.is_none_or(quiet) {
-            true => self.queued_at,
-            false => self.queued_at + gather,
+        Some(if self.flushed_at.is_none_or(quiet) {
+            self.queued_at
+        } else {
+            self.queued_at + gather
         })
     }
 
@@ -133,9 +134,10 @@ impl<T: Ord + Clone> Intake<T> {
             return None;
         }
         let window_ends = self.window + gather;
-        Some(match self.in_window < HAND_OVERS {
-            true => self.queued_at,
-            false => self.queued_at.max(window_ends),
+        Some(if self.in_window < HAND_OVERS {
+            self.queued_at
+        } else {
+            self.queued_at.max(window_ends)
         })
     }
 
