@@ -192,7 +192,7 @@ impl Context {
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         let place = std::panic::Location::caller();
         let what = format!("task spawned at {}:{}", place.file(), place.line());
-        self.core.spawn(Task {
+        self.core.tasks.spawn(Task {
             future: Box::pin(future),
             request: None,
             what,
@@ -200,6 +200,9 @@ impl Context {
     }
 
     /// A future that completes after `duration`; never after [`Duration::MAX`].
+    ///
+    /// Without a duration it lets all else that is ready go first, input too:
+    /// `cx.sleep(Duration::ZERO).await` in a long loop keeps a node responsive.
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep {
             core: self.core.clone(),
@@ -355,17 +358,15 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        if self.deadline <= self.core.now.get() {
-            return Poll::Ready(());
+        match self.timer {
+            Some(timer) if self.core.renew_sleep(timer, cx.waker()) => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+            None => {
+                let timer = Timer::Sleep(cx.waker().clone());
+                self.timer = Some(self.core.set_timer(self.deadline, timer));
+                Poll::Pending
+            }
         }
-        if !self
-            .timer
-            .is_some_and(|timer| self.core.renew_sleep(timer, cx.waker()))
-        {
-            let timer = Timer::Sleep(cx.waker().clone());
-            self.timer = Some(self.core.set_timer(self.deadline, timer));
-        }
-        Poll::Pending
     }
 }
 

@@ -158,7 +158,7 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
             Ok(message) => message,
             Err(error) => return call.core.answer_error(call.request, &error),
         };
-        if call.core.waiting() >= MAX_WAITING {
+        if call.core.tasks.len() >= MAX_WAITING {
             let error = Error::temporarily_unavailable(format!(
                 "{MAX_WAITING} handlers are waiting already"
             ));
@@ -175,7 +175,7 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
             }
         };
         let what = call.handler.to_string();
-        call.core.spawn(Task {
+        call.core.tasks.spawn(Task {
             future: Box::pin(answer),
             request: Some(request),
             what,
@@ -204,7 +204,7 @@ impl<S> Tick<'_, S> {
     {
         let future = f(self.state.clone(), self.context.clone());
         let what = self.every.to_string();
-        self.core.spawn(Task {
+        self.core.tasks.spawn(Task {
             future: Box::pin(future),
             request: None,
             what,

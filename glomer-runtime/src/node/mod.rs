@@ -6,6 +6,7 @@ mod registry;
 use std::any::type_name;
 use std::fmt;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use self::registry::Registry;
@@ -16,8 +17,9 @@ use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
 use crate::work::{Core, Identity, Output, RequestRef, Timer};
 
-/// How many turns tasks get between two lines, so that tasks that wake each
-/// other for ever cannot keep the node from its input.
+/// How many turns tasks get between two lines, beside one for each timer that
+/// was due, so that tasks that wake each other for ever cannot keep the node
+/// from its input.
 const MAX_TURNS: usize = 1024;
 
 /// One node, with state `S`, and no IO.
@@ -159,7 +161,8 @@ impl<S: 'static> Node<S> {
                 });
             }
         }
-        self.run_tasks(MAX_TURNS);
+        let mut turns = MAX_TURNS;
+        self.run_tasks(&mut turns);
     }
 
     /// Takes the news that the driver did not take a line, such as one that is
@@ -172,12 +175,22 @@ impl<S: 'static> Node<S> {
         });
     }
 
-    /// Does what is due: periodic functions, sleeps, rpcs that got no answer.
+    /// Does what is due: periodic functions, sleeps, rpcs that got no answer,
+    /// tasks that can go on.
+    ///
+    /// It takes a bounded time, whatever handlers and tasks do: what comes due
+    /// meanwhile waits for the next tick, for which the [deadline](Self::deadline)
+    /// is now.
     pub fn tick(&mut self, now: Duration) {
         self.advance(now);
-        while let Some(((due, _), timer)) = self.core.due_timer() {
+        let due = self.core.due_timers();
+        let mut turns = MAX_TURNS + due.len();
+        for key in due {
+            let Some(timer) = self.core.take_timer(key) else {
+                continue;
+            };
             match timer {
-                Timer::Every(index) => self.run_every(index, due),
+                Timer::Every(index) => self.run_every(index, key.0),
                 Timer::Message(line) => {
                     if let Ok(envelope) = read::read(&line) {
                         self.dispatch(&envelope);
@@ -185,12 +198,22 @@ impl<S: 'static> Node<S> {
                 }
                 other => self.core.fire(other),
             }
-            self.run_tasks(MAX_TURNS);
+            self.run_tasks(&mut turns);
         }
-        self.run_tasks(MAX_TURNS);
+        self.run_tasks(&mut turns);
+    }
+
+    /// Has `waker` woken when another thread wakes a future of this node,
+    /// such as one that waits for that thread's result, while the driver may
+    /// be asleep: after it asked for the [deadline](Self::deadline), which is
+    /// now from then on, and once until it asks again.
+    pub fn set_waker(&mut self, waker: Waker) {
+        self.core.tasks.set_waker(waker);
     }
 
     /// When [`tick`](Self::tick) is to be called next, if nothing comes before.
+    ///
+    /// Other threads may bring it forward; see [`set_waker`](Self::set_waker).
     pub fn deadline(&self) -> Option<Duration> {
         self.core.deadline()
     }
@@ -237,7 +260,7 @@ impl<S: 'static> Node<S> {
     /// handler waits, and no [`after`](Context::after) is pending.
     pub fn is_idle(&self) -> bool {
         // Each periodic function has one timer, from `init` on.
-        self.core.waiting() == 0 && self.core.timers() <= self.registry.every.len()
+        self.core.tasks.len() == 0 && self.core.timers() <= self.registry.every.len()
     }
 
     /// The longest period of its periodic functions; zero if it has none. In
@@ -254,8 +277,11 @@ impl<S: 'static> Node<S> {
         self.advance(now);
         self.core.end();
         // Enough turns for every task to hear of it and answer.
-        self.run_tasks(MAX_TURNS + 4 * self.core.waiting());
-        for task in self.core.take_tasks() {
+        let mut turns = MAX_TURNS + 4 * self.core.tasks.len();
+        while turns > 0 && self.core.tasks.begin_round() {
+            self.run_tasks(&mut turns);
+        }
+        for task in self.core.tasks.take_all() {
             if let Some(request) = &task.request {
                 let error = Error::timeout("the input ended before the handler had its answer");
                 self.core.answer_error(request.borrow(), &error);
@@ -265,6 +291,7 @@ impl<S: 'static> Node<S> {
 
     fn advance(&mut self, now: Duration) {
         self.core.now.set(self.core.now.get().max(now));
+        self.core.tasks.begin_round();
     }
 
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
@@ -393,19 +420,19 @@ impl<S: 'static> Node<S> {
         }
     }
 
-    fn run_tasks(&mut self, turns: usize) {
-        if self.core.waiting() == 0 {
+    fn run_tasks(&mut self, turns: &mut usize) {
+        if self.core.tasks.len() == 0 {
             return;
         }
-        for _ in 0..turns {
-            let Some((number, mut task, waker)) = self.core.ready_task() else {
-                break;
-            };
-            let mut cx = std::task::Context::from_waker(&waker);
-            match panic::catch(|| task.future.as_mut().poll(&mut cx)) {
-                Ok(std::task::Poll::Pending) => self.core.park(number, task),
-                Ok(std::task::Poll::Ready(())) => {}
+        while *turns > 0
+            && let Some(mut turn) = self.core.tasks.next_turn()
+        {
+            *turns -= 1;
+            match panic::catch(|| turn.poll()) {
+                Ok(Poll::Pending) => self.core.tasks.park(turn),
+                Ok(Poll::Ready(())) => {}
                 Err(report) => {
+                    let task = turn.task;
                     self.core
                         .log(Level::Error, || format!("{} {report}", task.what));
                     if let Some(request) = &task.request {
@@ -421,7 +448,7 @@ impl<S: 'static> Node<S> {
 impl<S> Drop for Node<S> {
     fn drop(&mut self) {
         // Tasks hold the core that holds them.
-        drop(self.core.take_tasks());
+        drop(self.core.tasks.take_all());
     }
 }
 

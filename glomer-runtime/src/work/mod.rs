@@ -5,20 +5,19 @@
 //! [`Node`](crate::Node) drives it. Nothing here does IO or reads a clock.
 
 mod output;
+mod tasks;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{self, Wake, Waker};
+use std::task::{self, Waker};
 use std::time::Duration;
 
 use serde::Serialize;
 
 pub use self::output::{Action, Batch, Outgoing, Output};
+pub(crate) use self::tasks::{Task, Tasks};
 use crate::body::write::{self, Header};
 use crate::body::{Error, Message};
 use crate::log::{Level, Record};
@@ -42,9 +41,7 @@ pub(crate) struct Core {
     rpcs: RefCell<BTreeMap<u64, Rpc>>,
     timers: RefCell<BTreeMap<TimerKey, Timer>>,
     next_timer: Cell<u64>,
-    tasks: RefCell<BTreeMap<u64, Task>>,
-    next_task: Cell<u64>,
-    ready: Arc<Ready>,
+    pub(crate) tasks: Tasks,
 }
 
 /// What `init` tells a node.
@@ -85,51 +82,6 @@ pub(crate) struct Request {
     pub(crate) msg_id: Option<String>,
 }
 
-/// A future being run: a handler that waits, or something spawned.
-pub(crate) struct Task {
-    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
-    /// The request this task will answer when it completes.
-    pub(crate) request: Option<Request>,
-    /// What it is, for people.
-    pub(crate) what: String,
-}
-
-/// The tasks to be polled. Wakers must be `Send`, hence the lock; there is one
-/// thread, so nobody ever waits for it.
-#[derive(Default)]
-struct Ready(Mutex<VecDeque<u64>>);
-
-impl Ready {
-    fn push(&self, task: u64) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(task);
-    }
-
-    fn pop(&self) -> Option<u64> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-    }
-
-    fn len(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-}
-
-struct TaskWaker {
-    task: u64,
-    ready: Arc<Ready>,
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        self.ready.push(self.task);
-    }
-}
-
 impl Core {
     pub(crate) fn new(seed: u64) -> Rc<Self> {
         let rng = Rng::seeded(seed);
@@ -148,9 +100,7 @@ impl Core {
             rpcs: RefCell::default(),
             timers: RefCell::default(),
             next_timer: Cell::new(0),
-            tasks: RefCell::default(),
-            next_task: Cell::new(0),
-            ready: Arc::default(),
+            tasks: Tasks::default(),
         })
     }
 
@@ -397,11 +347,17 @@ impl Core {
         self.timers.borrow().len()
     }
 
-    /// Takes the first timer that is due.
-    pub(crate) fn due_timer(&self) -> Option<(TimerKey, Timer)> {
-        let mut timers = self.timers.borrow_mut();
-        let first = timers.first_entry()?;
-        (first.key().0 <= self.now.get()).then(|| first.remove_entry())
+    /// The timers that are due, in order. What is set meanwhile is not among
+    /// them, so that timers without delay let others have their turn.
+    pub(crate) fn due_timers(&self) -> Vec<TimerKey> {
+        let timers = self.timers.borrow();
+        let due = timers.range(..=(self.now.get(), u64::MAX));
+        due.map(|(key, _)| *key).collect()
+    }
+
+    /// Takes a timer, unless it was cancelled.
+    pub(crate) fn take_timer(&self, key: TimerKey) -> Option<Timer> {
+        self.timers.borrow_mut().remove(&key)
     }
 
     /// Handles a timer that concerns a task.
@@ -422,47 +378,13 @@ impl Core {
 
     /// When something is to be done next without input.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        // A task that is over may still be noted down as ready.
-        if self.waiting() > 0 && self.ready.len() > 0 {
+        if self.tasks.can_go_on() {
             return Some(self.now.get());
         }
         self.timers
             .borrow()
             .first_key_value()
             .map(|((deadline, _), _)| *deadline)
-    }
-
-    // Tasks.
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.tasks.borrow().len()
-    }
-
-    pub(crate) fn spawn(&self, task: Task) {
-        let number = self.next_task.get();
-        self.next_task.set(number + 1);
-        self.tasks.borrow_mut().insert(number, task);
-        self.ready.push(number);
-    }
-
-    /// Takes a task that can go on, with the waker to poll it with.
-    pub(crate) fn ready_task(&self) -> Option<(u64, Task, Waker)> {
-        loop {
-            let number = self.ready.pop()?;
-            // A task may be woken twice, or be over by now.
-            if let Some(task) = self.tasks.borrow_mut().remove(&number) {
-                let waker = TaskWaker {
-                    task: number,
-                    ready: self.ready.clone(),
-                };
-                return Some((number, task, Arc::new(waker).into()));
-            }
-        }
-    }
-
-    /// Puts back a task that still waits.
-    pub(crate) fn park(&self, number: u64, task: Task) {
-        self.tasks.borrow_mut().insert(number, task);
     }
 
     // The end.
@@ -474,13 +396,6 @@ impl Core {
             let error = Error::timeout("the input ended before the answer came");
             self.complete_rpc(msg_id, None, Err(error));
         }
-    }
-
-    /// Takes all tasks, finished or not.
-    pub(crate) fn take_tasks(&self) -> Vec<Task> {
-        std::mem::take(&mut *self.tasks.borrow_mut())
-            .into_values()
-            .collect()
     }
 }
 
