@@ -1,6 +1,9 @@
 //! The stdio driver: a real process over real pipes.
 
-use std::io::{BufRead, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use glomer_tests::Process;
@@ -228,4 +231,140 @@ fn a_node_without_handlers_does_not_start() {
         assert!(line.contains("forgetful.rs:"), "{line}");
         assert!(line.ends_with(&format!("`{state}`")), "{line}");
     }
+}
+
+#[test]
+fn a_future_that_a_thread_wakes_goes_on_without_input() {
+    let mut node = turns();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for id in 1..20 {
+        node.send(json!({"type": "read_elsewhere", "port": port, "msg_id": id}));
+        // Its thread waits for us, and the node for its thread.
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"from elsewhere").unwrap();
+        drop(stream);
+        let answer = node.receive_type("read_elsewhere_ok");
+        assert_eq!(answer["text"], "from elsewhere");
+    }
+}
+
+#[test]
+fn timers_without_delay_keep_nobody_waiting() {
+    let mut node = turns();
+    for kind in ["again", "hasty", "drowsy"] {
+        node.send(json!({ "type": kind }));
+    }
+    for id in 1..100 {
+        node.send(json!({"type": "echo", "echo": "alive", "msg_id": id}));
+        assert_eq!(node.receive_type("echo_ok")["in_reply_to"], id);
+    }
+    let (status, ..) = node.finish();
+    assert!(status.success());
+}
+
+/// A node that does nothing by itself, and was told its name.
+fn turns() -> Process {
+    let mut node = Process::start(env!("CARGO_BIN_EXE_turns"), &[]);
+    node.init();
+    node.receive_type("init_ok");
+    node
+}
+
+/// A node that tells of every line it gets.
+fn told_of(lines: usize, mut node: Process) -> Process {
+    node.init();
+    for _ in 0..lines {
+        node.write(b"garbage\n");
+    }
+    node.send(json!({"type": "panic", "msg_id": 1}));
+    assert_eq!(node.receive_type("error")["code"], 13);
+    node.send(json!({"type": "echo", "echo": "alive", "msg_id": 2}));
+    assert_eq!(node.receive_type("echo_ok")["echo"], "alive");
+    node
+}
+
+#[test]
+fn a_standard_error_that_cannot_be_written_stops_nothing() {
+    let (reader, closed) = io::pipe().unwrap();
+    drop(reader);
+    let mut broken = vec![Stdio::from(closed)];
+    if let Ok(full) = File::options().write(true).open("/dev/full") {
+        broken.push(full.into());
+    }
+    for stderr in broken {
+        let node = Process::start_with(env!("CARGO_BIN_EXE_probe"), &[], stderr);
+        let mut node = told_of(10, node);
+        // What the handler prints itself is its own affair.
+        node.send(json!({"type": "print", "text": "nowhere", "msg_id": 3}));
+        assert_eq!(node.receive_type("error")["code"], 13);
+        let (status, ..) = node.finish();
+        assert!(status.success());
+    }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nothing_and_what_is_lost_is_counted() {
+    const LINES: usize = 20_000;
+    let mut node = told_of(LINES, probe(&[]));
+    let stderr = BufReader::new(node.take_stderr());
+    let (mut told, mut lost) = (0, 0);
+    for line in stderr.lines() {
+        let line = line.unwrap();
+        if line.ends_with("could not be written here") {
+            lost = line.split(' ').nth(2).unwrap().parse().unwrap();
+            break;
+        }
+        assert!(line.contains(" ignored: "), "{line}");
+        told += 1;
+    }
+    // The panic came last, and is lost as well.
+    assert_eq!(told + lost, LINES + 1);
+    assert!(told > 1000 && lost > 1000, "{told} told, {lost} lost");
+    let (status, ..) = node.finish();
+    assert!(status.success());
+}
+
+#[test]
+fn a_node_ends_though_nobody_reads_its_standard_error() {
+    let node = told_of(20_000, probe(&[]));
+    let (status, ..) = node.finish();
+    assert!(status.success());
+}
+
+#[test]
+fn pipes_that_were_set_not_to_wait_lose_nothing() {
+    const REQUESTS: usize = 3_000;
+    let (stdin, mut input) = io::pipe().unwrap();
+    let (output, stdout) = io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&stdin, true).unwrap();
+    rustix::io::ioctl_fionbio(&stdout, true).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_turns"))
+        .stdin(stdin)
+        .stdout(stdout)
+        .spawn()
+        .unwrap();
+    let writer = thread::spawn(move || {
+        let init = json!({"type": "init", "msg_id": 0, "node_id": "n1", "node_ids": ["n1"]});
+        for id in 0..REQUESTS {
+            // Now and then far more than a pipe holds.
+            let length = if id % 1000 == 500 { 1 << 20 } else { id % 300 };
+            let echo = json!({"type": "echo", "echo": "x".repeat(length), "msg_id": id});
+            let body = if id == 0 { &init } else { &echo };
+            let line = json!({"src": "c1", "dest": "n1", "body": body}).to_string() + "\n";
+            input.write_all(line.as_bytes()).unwrap();
+        }
+    });
+    let mut answers = String::new();
+    BufReader::new(output).read_to_string(&mut answers).unwrap();
+    writer.join().unwrap();
+    assert!(child.wait().unwrap().success());
+    let ids = answers.lines().map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        message["body"]["in_reply_to"].as_u64().unwrap()
+    });
+    assert!(
+        ids.eq(0..REQUESTS as u64),
+        "each is answered once, in order"
+    );
 }

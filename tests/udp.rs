@@ -4,9 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::{Arc, Barrier};
+use std::task::Wake;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_channel::oneshot;
 use glomer_runtime::prelude::*;
 use glomer_runtime::{Action, Node, Output};
 use serde_json::{Value, json};
@@ -52,14 +55,51 @@ async fn all_hold(_: &Shared<State>, cx: &Context, count: usize) -> Result<(), E
     Ok(())
 }
 
+/// A node that does nothing by itself.
+struct Quiet(Arc<Barrier>);
+
+#[handler("count", reply = "count")]
+fn count(gate: &Quiet) -> usize {
+    Arc::strong_count(&gate.0)
+}
+
+/// Waits for a thread that waits for the test.
+#[handler("elsewhere")]
+async fn elsewhere(gate: &Shared<Quiet>) -> Result<(), Error> {
+    let (sender, receiver) = oneshot::channel();
+    let gate = gate.with(|gate| gate.0.clone());
+    thread::spawn(move || {
+        gate.wait();
+        sender.send(()).expect("the node waits");
+    });
+    let gone = |_| Error::crash("the thread has panicked");
+    receiver.await.map_err(gone)
+}
+
 /// Far more than it takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Addresses = BTreeMap<String, SocketAddr>;
 
+/// Wakes a driver with a line that says nothing.
+struct Knock {
+    socket: UdpSocket,
+    at: SocketAddr,
+}
+
+impl Wake for Knock {
+    fn wake(self: Arc<Self>) {
+        self.socket.send_to(b"\n", self.at).unwrap();
+    }
+}
+
 /// Drives a node until an empty datagram comes.
-fn drive(seed: u64, socket: &UdpSocket, addresses: &Addresses) -> io::Result<()> {
-    let mut node = Node::<State>::new(seed).expect("the handlers are in order");
+fn drive<S>(mut node: Node<S>, socket: &UdpSocket, addresses: &Addresses) -> io::Result<()> {
+    let knock = Knock {
+        socket: socket.try_clone()?,
+        at: socket.local_addr()?,
+    };
+    node.set_waker(Arc::new(knock).into());
     let mut output = Output::default();
     let mut datagram = [0; 64 * 1024];
     let started = Instant::now();
@@ -84,8 +124,8 @@ fn drive(seed: u64, socket: &UdpSocket, addresses: &Addresses) -> io::Result<()>
     }
 }
 
-fn carry(
-    node: &mut Node<State>,
+fn carry<S>(
+    node: &mut Node<S>,
     output: &mut Output,
     socket: &UdpSocket,
     addresses: &Addresses,
@@ -115,16 +155,26 @@ struct Client {
 
 impl Client {
     /// Asks a node, and waits for the body of the answer.
-    fn call(&mut self, node: &str, mut body: Value) -> Value {
+    fn call(&mut self, node: &str, body: Value) -> Value {
+        self.ask(node, body);
+        let answer = self.answer();
+        assert_eq!(answer["in_reply_to"], self.msg_id, "{answer}");
+        answer
+    }
+
+    fn ask(&mut self, node: &str, mut body: Value) {
         self.msg_id += 1;
         body["msg_id"] = self.msg_id.into();
         let line = json!({"src": "c1", "dest": node, "body": body}).to_string();
         let address = self.addresses[node];
         self.socket.send_to(line.as_bytes(), address).unwrap();
+    }
+
+    /// The body of the next answer.
+    fn answer(&self) -> Value {
         let mut datagram = [0; 64 * 1024];
         let length = self.socket.recv(&mut datagram).expect("an answer in time");
         let mut answer: Value = serde_json::from_slice(&datagram[..length]).unwrap();
-        assert_eq!(answer["body"]["in_reply_to"], self.msg_id, "{answer}");
         answer["body"].take()
     }
 }
@@ -158,9 +208,12 @@ fn nodes_talk_over_udp() {
     thread::scope(|scope| {
         // Dropped here, whatever happens: it ends the nodes that the scope waits for.
         let mut client = client;
-        for (seed, node) in sockets.iter().enumerate() {
+        for (seed, socket) in sockets.iter().enumerate() {
             let addresses = &addresses;
-            scope.spawn(move || drive(seed as u64, node, addresses).unwrap());
+            scope.spawn(move || {
+                let node = Node::<State>::new(seed as u64).expect("the handlers are in order");
+                drive(node, socket, addresses).unwrap();
+            });
         }
         for name in names {
             let init = json!({"type": "init", "node_id": name, "node_ids": names});
@@ -175,5 +228,36 @@ fn nodes_talk_over_udp() {
         assert_eq!(answer["type"], "all_hold_ok", "{answer}");
         let answer = client.call("n2", json!({"type": "holds", "count": names.len()}));
         assert_eq!(answer["values"], json!([0, 1, 2]));
+    });
+}
+
+#[test]
+fn a_thread_wakes_a_node_that_nobody_talks_to() {
+    let bind = || UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (socket, node_socket) = (bind(), bind());
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut addresses = Addresses::new();
+    addresses.insert("c1".into(), socket.local_addr().unwrap());
+    addresses.insert("n0".into(), node_socket.local_addr().unwrap());
+    let client = Client {
+        socket,
+        addresses: addresses.clone(),
+        msg_id: 0,
+    };
+    let gate = Arc::new(Barrier::new(2));
+    thread::scope(|scope| {
+        let mut client = client;
+        scope.spawn(|| {
+            let gate = gate.clone();
+            let node = Node::with(0, move |_| Quiet(gate.clone())).unwrap();
+            drive(node, &node_socket, &addresses).unwrap();
+        });
+        let init = json!({"type": "init", "node_id": "n0", "node_ids": ["n0"]});
+        assert_eq!(client.call("n0", init)["type"], "init_ok");
+        client.ask("n0", json!({"type": "elsewhere"}));
+        // Once this is answered the node has nothing to do but to wait.
+        client.call("n0", json!({"type": "count"}));
+        gate.wait();
+        assert_eq!(client.answer()["type"], "elsewhere_ok");
     });
 }

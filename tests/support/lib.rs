@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::{Value, json};
 
@@ -18,12 +18,21 @@ pub struct Process {
 impl Process {
     /// Starts `program` with these environment variables beside its own.
     pub fn start(program: impl AsRef<OsStr>, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(program, environment, Stdio::piped())
+    }
+
+    /// The same, with a standard error of the test's choice.
+    pub fn start_with(
+        program: impl AsRef<OsStr>,
+        environment: &[(&str, &str)],
+        stderr: impl Into<Stdio>,
+    ) -> Self {
         let mut child = Command::new(program)
             .envs(environment.iter().copied())
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the node starts");
         let stdin = child.stdin.take();
@@ -98,14 +107,16 @@ impl Process {
     }
 
     fn wait(&mut self) -> (ExitStatus, String) {
-        let mut stderr = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
-        (self.child.wait().unwrap(), stderr)
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut text).unwrap();
+        }
+        (self.child.wait().unwrap(), text)
+    }
+
+    /// Takes its standard error, to read it before the node ends.
+    pub fn take_stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("stderr is piped")
     }
 
     /// Closes the reading end of the node's output, keeps its input open, and

@@ -1,32 +1,32 @@
 //! The driver for Maelstrom and the workbench: lines over standard input and
 //! output.
 
-use std::borrow::Cow;
 use std::env::{self, VarError};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags};
 
+use super::bell::Bell;
+use super::input::{Input, Line};
+use super::stderr::Stderr;
+use super::wait;
+use crate::log::Level;
 use crate::{Action, Init, Node, Output};
-
-/// How much is read at once.
-const BATCH: usize = 64 * 1024;
 
 /// How much output is gathered before a write: with the line that exceeds it,
 /// most often, what an empty pipe takes on Linux (64 KiB), so that the node
 /// goes on while its reader wakes up.
 const OUTPUT_BATCH: usize = 64 * 1024 - 512;
 
+/// How long to wait for room to write what is left to tell at the end.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 /// How long a line may be unless `GLOMER_MAX_LINE` says otherwise, in bytes.
 const MAX_LINE: usize = 16 * 1024 * 1024;
-
-/// How much of a line beyond the limit is kept to be shown.
-const EXCERPT: usize = 256;
 
 /// Runs the node whose handlers have the state `S` on standard input and
 /// output, until the input ends.
@@ -39,6 +39,13 @@ const EXCERPT: usize = 256;
 ///
 /// Standard output belongs to the protocol: while the node runs, what its
 /// handlers `println!` goes to standard error.
+///
+/// What the runtime has to tell holds up nothing: while standard error is
+/// full and nobody reads it, up to 64 KiB wait, and what is beyond, or fails
+/// to be written, is counted, and the count is told when that is possible.
+/// What handlers print themselves is theirs: it waits for a reader as any
+/// program's does, and `println!` and `eprintln!` panic where standard error
+/// cannot be written, which is answered as any panic of a handler is.
 ///
 /// ```no_run
 /// # #[derive(Default)]
@@ -65,15 +72,18 @@ pub fn run<S: Default + 'static>() -> ExitCode {
 /// }
 /// ```
 pub fn run_with<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> ExitCode {
-    match serve(make) {
+    let mut stderr = Stderr::default();
+    let code = match serve(make, &mut stderr) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read the output is gone; there is nobody to tell.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("glomer error: {error}");
+            stderr.tell(format_args!("glomer {}: {error}", Level::Error));
             ExitCode::FAILURE
         }
-    }
+    };
+    stderr.write(LAST_WORDS);
+    code
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -105,7 +115,10 @@ fn line_limit(text: &str) -> Result<usize, String> {
         .map_err(|_| format!("`{text}` is no number of bytes; write one such as {MAX_LINE}"))
 }
 
-fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failure> {
+fn serve<S: 'static>(
+    make: impl FnMut(&Init) -> S + 'static,
+    stderr: &mut Stderr,
+) -> Result<(), Failure> {
     // `RandomState` is the standard library's only source of random numbers.
     let mut node = Node::with(RandomState::new().hash_one(0), make)?;
     if let Some(level) = setting("GLOMER_LOG", str::parse)? {
@@ -114,22 +127,25 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
     node.warn_of_other_states();
     let max_line = setting("GLOMER_MAX_LINE", line_limit)?.unwrap_or(MAX_LINE);
     if io::stdin().is_terminal() {
-        eprintln!(
+        stderr.tell(
             "glomer: reading messages from the terminal, one JSON object a line; \
-             see `glomer test --help` for a whole cluster"
+             see `glomer test --help` for a whole cluster",
         );
     }
     let started = Instant::now();
     let mut stdout = Stdout::take()?;
     let mut input = Input::new(max_line);
+    let bell = Bell::new()?;
+    node.set_waker(bell.waker());
     loop {
-        stdout.write(&mut node)?;
-        let timeout = node
-            .deadline()
-            .map(|due| due.saturating_sub(started.elapsed()));
-        let more = match timeout {
-            None => input.read()?,
-            Some(timeout) => !input.wait(timeout)? || input.read()?,
+        stdout.write(&mut node, stderr)?;
+        let deadline = node.deadline();
+        let only_input_matters = deadline.is_none() && node.is_idle() && !stderr.waits_for_room();
+        let more = if only_input_matters && input.waits() {
+            input.read()?
+        } else {
+            let timeout = deadline.map(|due| due.saturating_sub(started.elapsed()));
+            !sleep(timeout, &bell, stderr)? || input.read()?
         };
         let now = started.elapsed();
         if node.deadline().is_some_and(|due| due <= now) {
@@ -146,115 +162,31 @@ fn serve<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> Result<(), Failu
                 }
             }
             if node.output_len() >= OUTPUT_BATCH {
-                stdout.write(&mut node)?;
+                stdout.write(&mut node, stderr)?;
             }
         }
         if !more {
             node.finish(started.elapsed());
-            return Ok(stdout.write(&mut node)?);
+            return Ok(stdout.write(&mut node, stderr)?);
         }
     }
 }
 
-/// Standard input, cut into lines.
-struct Input {
-    buffer: Vec<u8>,
-    /// What of the buffer was read; the rest is room.
-    filled: usize,
-    /// What of the buffer is taken already.
-    taken: usize,
-    /// What of the buffer is known to hold no further line feed.
-    searched: usize,
-    max_line: usize,
-    /// The beginning of a line beyond the limit, whose rest is dropped.
-    refused: Option<Vec<u8>>,
-    ended: bool,
-}
-
-enum Line<'a> {
-    Whole(&'a [u8]),
-    /// The beginning of a line beyond the limit.
-    TooLong(Cow<'a, [u8]>),
-}
-
-impl Input {
-    fn new(max_line: usize) -> Self {
-        let buffer = Vec::new();
-        Self {
-            buffer,
-            filled: 0,
-            taken: 0,
-            searched: 0,
-            max_line,
-            refused: None,
-            ended: false,
-        }
+/// Sleeps until there is something to do, or `timeout` has passed; true if
+/// there is input to read.
+fn sleep(timeout: Option<Duration>, bell: &Bell, stderr: &Stderr) -> io::Result<bool> {
+    let (stdin, stderr_fd) = (rustix::stdio::stdin(), rustix::stdio::stderr());
+    let mut fds = [
+        PollFd::new(&stdin, PollFlags::IN),
+        PollFd::new(bell, PollFlags::IN),
+        PollFd::new(&stderr_fd, PollFlags::OUT),
+    ];
+    let watched = 2 + usize::from(stderr.waits_for_room());
+    wait(&mut fds[..watched], timeout)?;
+    if !fds[1].revents().is_empty() {
+        bell.silence()?;
     }
-
-    /// Waits until there is something to read; false if `timeout` passed.
-    fn wait(&self, timeout: Duration) -> io::Result<bool> {
-        let stdin = rustix::stdio::stdin();
-        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
-        // A timeout beyond what the system can express is no timeout.
-        let timeout = Timespec::try_from(timeout).ok();
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(ready) => Ok(ready > 0),
-            Err(Errno::INTR) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Reads what there is, waiting for it; false at the end of input.
-    fn read(&mut self) -> io::Result<bool> {
-        self.buffer.copy_within(self.taken..self.filled, 0);
-        self.filled -= self.taken;
-        self.searched -= self.taken;
-        self.taken = 0;
-        self.buffer.resize(self.filled + BATCH, 0);
-        if self.filled < BATCH {
-            // Give back what a long line took.
-            self.buffer.shrink_to(4 * BATCH);
-        }
-        let room = &mut self.buffer[self.filled..];
-        let read = loop {
-            match rustix::io::read(rustix::stdio::stdin(), &mut *room) {
-                Err(Errno::INTR) => {}
-                result => break result?,
-            }
-        };
-        self.filled += read;
-        self.ended = read == 0;
-        Ok(!self.ended)
-    }
-
-    /// Takes the next line; at the end of input, the last one may lack its
-    /// line feed.
-    fn next_line(&mut self) -> Option<Line<'_>> {
-        let rest = &self.buffer[self.searched..self.filled];
-        let end = self.searched + (&*rest).skip_until(b'\n').unwrap_or(rest.len());
-        let whole = end > self.searched && self.buffer[end - 1] == b'\n';
-        let start = self.taken;
-        self.searched = end;
-        if !whole && self.refused.is_none() && end - start > self.max_line {
-            self.refused = Some(self.buffer[start..start + EXCERPT.min(end - start)].into());
-        }
-        if !whole && self.refused.is_some() {
-            self.taken = end;
-        }
-        if !whole && !(self.ended && (end > start || self.refused.is_some())) {
-            return None;
-        }
-        self.taken = end;
-        if let Some(start) = self.refused.take() {
-            return Some(Line::TooLong(start.into()));
-        }
-        let line = &self.buffer[start..end - usize::from(whole)];
-        Some(if line.len() > self.max_line {
-            Line::TooLong(line.into())
-        } else {
-            Line::Whole(line)
-        })
-    }
+    Ok(!fds[0].revents().is_empty())
 }
 
 /// Standard output, kept for messages.
@@ -275,17 +207,35 @@ impl Stdout {
         })
     }
 
-    /// Does what the node wants done, and writes what it has to tell.
-    fn write<S>(&mut self, node: &mut Node<S>) -> io::Result<()> {
+    /// Writes what the node has to tell, and does what it wants done.
+    fn write<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) -> io::Result<()> {
         for record in node.take_log() {
-            eprintln!("{record}");
+            stderr.tell(record);
         }
+        stderr.write(Duration::ZERO);
         node.swap_output(&mut self.output);
         for action in self.output.actions() {
             match action {
-                Action::Send(batch) => self.file.write_all(batch.lines())?,
+                Action::Send(batch) => write_all(&self.file, batch.lines())?,
             }
         }
         Ok(())
     }
+}
+
+/// Writes all there is, also to a file that somebody has set not to wait until
+/// there is room.
+fn write_all(mut file: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                wait(&mut [PollFd::new(file, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

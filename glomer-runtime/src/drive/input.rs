@@ -1,0 +1,113 @@
+//! Standard input, cut into lines.
+
+use std::borrow::Cow;
+use std::io::{self, BufRead};
+
+use rustix::io::Errno;
+
+/// How much is read at once.
+const BATCH: usize = 64 * 1024;
+
+/// How much of a line beyond the limit is kept to be shown.
+const EXCERPT: usize = 256;
+
+/// Standard input, cut into lines.
+pub(super) struct Input {
+    buffer: Vec<u8>,
+    /// What of the buffer was read; the rest is room.
+    filled: usize,
+    /// What of the buffer is taken already.
+    taken: usize,
+    /// What of the buffer is known to hold no further line feed.
+    searched: usize,
+    max_line: usize,
+    /// The beginning of a line beyond the limit, whose rest is dropped.
+    refused: Option<Vec<u8>>,
+    ended: bool,
+    /// Whether somebody has set it not to wait for what is read.
+    is_nonblocking: bool,
+}
+
+pub(super) enum Line<'a> {
+    Whole(&'a [u8]),
+    /// The beginning of a line beyond the limit.
+    TooLong(Cow<'a, [u8]>),
+}
+
+impl Input {
+    pub(super) fn new(max_line: usize) -> Self {
+        let buffer = Vec::new();
+        Self {
+            buffer,
+            filled: 0,
+            taken: 0,
+            searched: 0,
+            max_line,
+            refused: None,
+            ended: false,
+            is_nonblocking: false,
+        }
+    }
+
+    /// Whether [`read`](Self::read) waits until there is something to read.
+    pub(super) fn waits(&self) -> bool {
+        !self.is_nonblocking
+    }
+
+    /// Reads what there is, most often waiting for it; false at the end of
+    /// input.
+    pub(super) fn read(&mut self) -> io::Result<bool> {
+        self.buffer.copy_within(self.taken..self.filled, 0);
+        self.filled -= self.taken;
+        self.searched -= self.taken;
+        self.taken = 0;
+        self.buffer.resize(self.filled + BATCH, 0);
+        if self.filled < BATCH {
+            // Give back what a long line took.
+            self.buffer.shrink_to(4 * BATCH);
+        }
+        let room = &mut self.buffer[self.filled..];
+        let read = loop {
+            match rustix::io::read(rustix::stdio::stdin(), &mut *room) {
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    self.is_nonblocking = true;
+                    return Ok(true);
+                }
+                result => break result?,
+            }
+        };
+        self.filled += read;
+        self.ended = read == 0;
+        Ok(!self.ended)
+    }
+
+    /// Takes the next line; at the end of input, the last one may lack its
+    /// line feed.
+    pub(super) fn next_line(&mut self) -> Option<Line<'_>> {
+        let rest = &self.buffer[self.searched..self.filled];
+        let end = self.searched + (&*rest).skip_until(b'\n').unwrap_or(rest.len());
+        let whole = end > self.searched && self.buffer[end - 1] == b'\n';
+        let start = self.taken;
+        self.searched = end;
+        if !whole && self.refused.is_none() && end - start > self.max_line {
+            self.refused = Some(self.buffer[start..start + EXCERPT.min(end - start)].into());
+        }
+        if !whole && self.refused.is_some() {
+            self.taken = end;
+        }
+        if !whole && !(self.ended && (end > start || self.refused.is_some())) {
+            return None;
+        }
+        self.taken = end;
+        if let Some(start) = self.refused.take() {
+            return Some(Line::TooLong(start.into()));
+        }
+        let line = &self.buffer[start..end - usize::from(whole)];
+        Some(if line.len() > self.max_line {
+            Line::TooLong(line.into())
+        } else {
+            Line::Whole(line)
+        })
+    }
+}
