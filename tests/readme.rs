@@ -8,6 +8,7 @@ use std::path::Path;
 mod broadcast {
     include!("readme/broadcast.rs");
     include!("readme/unit_test.rs");
+    include!("readme/unit_test_waiting.rs");
 }
 
 #[allow(dead_code)]

@@ -79,7 +79,7 @@ mod work;
 
 pub use crate::body::{Body, Error, Message};
 pub use crate::drive::{run, run_with};
-pub use crate::handler::{Backoff, Context, Kv, Rpc, Sent, Shared, Sleep, Tso};
+pub use crate::handler::{Backoff, Context, Kv, Mock, Rpc, Sent, Shared, Sleep, Tso, quorum};
 pub use crate::node::{Init, Node, StartError};
 pub use crate::rng::Rng;
 pub use crate::work::{Action, Batch, Outgoing, Output};

@@ -8,13 +8,12 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::body::ReadReply;
-use crate::body::read::{self, RawBody, decode, decode_reply};
+use crate::body::read::{self, decode_reply};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
-use crate::work::{Core, Identity, Task, Timer, TimerKey};
+use crate::work::{Core, Task, Timer, TimerKey};
 
 /// How long an rpc waits for its answer unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -209,94 +208,6 @@ impl Context {
             deadline: self.now().saturating_add(duration),
             timer: None,
         }
-    }
-
-    /// A context for a unit test: that of node `node_id` in a cluster of
-    /// `node_ids`. What the handler sends is kept for [`sent`](Self::sent);
-    /// nothing goes anywhere, and time stands still at zero.
-    ///
-    /// ```
-    /// use glomer_runtime::prelude::*;
-    ///
-    /// #[handler("forward")]
-    /// fn forward(cx: &Context, message: u64) {
-    ///     for peer in cx.peers() {
-    ///         cx.send(peer, Forward { message });
-    ///     }
-    /// }
-    ///
-    /// let cx = Context::mock("n1", ["n1", "n2", "n3"]);
-    /// forward(&cx, 7);
-    /// let dests: Vec<_> = cx.sent().into_iter().map(|sent| sent.dest).collect();
-    /// assert_eq!(dests, ["n2", "n3"]);
-    /// assert_eq!(cx.sent()[0].decode::<Forward>().unwrap().message, 7);
-    /// ```
-    pub fn mock<I>(node_id: &str, node_ids: I) -> Self
-    where
-        I: IntoIterator<Item: Into<String>>,
-    {
-        let core = Core::new(0);
-        let node_ids = node_ids.into_iter().map(Into::into).collect();
-        let identity = Identity {
-            node_id: node_id.into(),
-            node_ids,
-        };
-        assert!(
-            core.identity.set(identity).is_ok(),
-            "a new core has no identity"
-        );
-        Self {
-            core,
-            sender: "c1".into(),
-            msg_id: None,
-        }
-    }
-
-    /// The same, handling a message that `sender` sent; `c1` unless told.
-    #[must_use]
-    pub fn with_sender(mut self, sender: &str) -> Self {
-        self.sender = sender.into();
-        self
-    }
-
-    /// The same, handling a message with this `msg_id`; none unless told.
-    #[must_use]
-    pub fn with_msg_id(mut self, msg_id: u64) -> Self {
-        self.msg_id = Some(msg_id);
-        self
-    }
-
-    /// What was sent through this context, in order; for contexts made by
-    /// [`mock`](Self::mock).
-    pub fn sent(&self) -> Vec<Sent> {
-        let output = self.core.output.borrow();
-        let messages = output.messages().map(|message| {
-            let line = serde_json::from_slice::<serde_json::Value>(message.line);
-            Sent {
-                dest: message.dest.into(),
-                body: line.expect("the runtime writes JSON")["body"].take(),
-            }
-        });
-        messages.collect()
-    }
-}
-
-/// A message that a handler sent in a unit test.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
-    /// Who it was sent to.
-    pub dest: String,
-    /// The whole body, with its `type`.
-    pub body: serde_json::Value,
-}
-
-impl Sent {
-    /// The message as an `M`, if it is one.
-    pub fn decode<M: Message + DeserializeOwned>(&self) -> Option<M> {
-        let text = self.body.to_string();
-        let body = RawBody::of(&text).ok()?;
-        let known = body.kind.as_deref() == Some(M::TYPE);
-        known.then(|| decode(&body).ok())?
     }
 }
 

@@ -3,6 +3,8 @@
 mod alias;
 pub(crate) mod context;
 mod kv;
+mod mock;
+mod quorum;
 mod retry;
 mod shared;
 
@@ -14,8 +16,10 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 pub use self::alias::{AnyType, Type};
-pub use self::context::{Context, Rpc, Sent, Sleep};
+pub use self::context::{Context, Rpc, Sleep};
 pub use self::kv::{Kv, Tso};
+pub use self::mock::{Mock, Sent};
+pub use self::quorum::quorum;
 pub use self::retry::Backoff;
 pub use self::shared::Shared;
 use crate::body::read::{RawBody, decode};

@@ -81,7 +81,7 @@ impl Output {
 
     /// Adds a message to `dest` that `write` appends, with its line feed; its
     /// type is that of `kind`, put together. If it fails there is no message.
-    pub(super) fn message<E>(
+    pub(crate) fn message<E>(
         &mut self,
         dest: &str,
         kind: [&str; 2],
