@@ -194,3 +194,53 @@ fn a_flood_of_requests_that_wait_is_refused_beyond_the_limit() {
         "each is answered once"
     );
 }
+
+#[test]
+fn a_huge_reply_leaves_memory_as_it_was() {
+    let mut node = probe(&[]);
+    node.send(json!({"type": "echo", "echo": "before", "msg_id": 1}));
+    node.receive_type("echo_ok");
+    let before = memory(&node, "VmRSS");
+    node.send(json!({"type": "big", "mib": 64, "msg_id": 2}));
+    let reply = node.receive_type("big_ok");
+    assert_eq!(reply["text"].as_str().unwrap().len() as u64, 64 * MIB);
+    // When this is answered, the node is done with the one before.
+    node.send(json!({"type": "echo", "echo": "after", "msg_id": 3}));
+    node.receive_type("echo_ok");
+    if let Some(before) = before {
+        assert_memory(&node, "VmRSS", before + 2 * MIB);
+    }
+}
+
+#[test]
+fn requests_that_wait_are_refused_beyond_a_limit_in_bytes() {
+    /// As documented at the runtime's table of what it does with each line.
+    const LIMIT: u64 = 64;
+    const REQUESTS: u64 = 100;
+    let mut node = probe(&[]);
+    let before = memory(&node, "VmHWM");
+    for id in 0..REQUESTS {
+        // Each a little more than 1 MiB, from a client of its own.
+        let src = format!("c{id}-{}", "x".repeat(MIB as usize));
+        let body = json!({"type": "ask", "peer": "n2", "msg_id": id});
+        let line = json!({"src": src, "dest": "n1", "body": body}).to_string() + "\n";
+        node.write(line.as_bytes());
+        let message = node.receive();
+        assert_eq!(
+            message["body"]["type"],
+            if id < LIMIT { "nap" } else { "error" }
+        );
+        if id >= LIMIT {
+            assert_eq!(message["body"]["code"], 11);
+        }
+    }
+    if let Some(before) = before {
+        assert_memory(&node, "VmHWM", before + (LIMIT + 24) * MIB);
+    }
+    let (status, messages, _) = node.finish();
+    assert!(status.success());
+    let ids = messages
+        .iter()
+        .map(|message| &message["body"]["in_reply_to"]);
+    assert!(ids.eq(&(0..LIMIT).map(Value::from).collect::<Vec<_>>()));
+}

@@ -58,7 +58,7 @@
 //! | a handler panics | error 13 crash; handler, place and panic on standard error; the node lives on |
 //! | no message at all: not JSON, no object, no body, no UTF-8 | one line on standard error; the node lives on |
 //! | a line longer than the limit | refused with a line on standard error, without being kept |
-//! | more than 65,536 handlers waiting | error 11 temporarily-unavailable |
+//! | more than 65,536 handlers waiting, or more than 64 MiB of requests that they handle | error 11 temporarily-unavailable |
 //! | end of input | all that was read is answered; whoever still waits, with error 0; exit code 0 |
 //! | standard output closed | quiet exit |
 //!

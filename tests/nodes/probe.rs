@@ -36,6 +36,11 @@ async fn ask(_: &Shared<State>, cx: &Context, peer: String) -> Result<(), Error>
         .await
 }
 
+#[handler("big", reply = "text")]
+fn big(_: &State, mib: usize) -> String {
+    "x".repeat(mib * 1024 * 1024)
+}
+
 #[handler("beat")]
 fn beat(_: &State, beats: u64) {}
 

@@ -219,6 +219,7 @@ impl Stdout {
                 Action::Send(batch) => write_all(&self.file, batch.lines())?,
             }
         }
+        self.output.clear();
         Ok(())
     }
 }

@@ -25,7 +25,8 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Context {
     pub(crate) core: Rc<Core>,
-    pub(crate) sender: String,
+    /// Shared with the requests that wait, which may be many, and long.
+    pub(crate) sender: Rc<str>,
     pub(crate) msg_id: Option<u64>,
 }
 
@@ -33,8 +34,15 @@ impl Context {
     pub(crate) fn new(core: Rc<Core>) -> Self {
         Self {
             core,
-            sender: String::new(),
+            sender: "".into(),
             msg_id: None,
+        }
+    }
+
+    /// Sets who sent the message being handled, most often the same as before.
+    pub(crate) fn set_sender(&mut self, sender: &str) {
+        if *self.sender != *sender {
+            self.sender = sender.into();
         }
     }
 

@@ -139,7 +139,7 @@ impl Mock {
     /// The same, handling a message that `sender` sent; `c1` unless told.
     #[must_use]
     pub fn with_sender(mut self, sender: &str) -> Self {
-        self.context.sender = sender.into();
+        self.context.set_sender(sender);
         self
     }
 

@@ -24,7 +24,7 @@ pub use self::retry::Backoff;
 pub use self::shared::Shared;
 use crate::body::read::{RawBody, decode};
 use crate::body::{Error, Failure, Message, Reply};
-use crate::work::{Core, MAX_WAITING, RequestRef, Task};
+use crate::work::{Core, MAX_WAITING, MAX_WAITING_BYTES, Request, RequestRef, Task};
 
 /// Where a function stands in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,14 +162,21 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
             Ok(message) => message,
             Err(error) => return call.core.answer_error(call.request, &error),
         };
-        if call.core.tasks.len() >= MAX_WAITING {
+        let tasks = &call.core.tasks;
+        if tasks.len() >= MAX_WAITING || tasks.size() >= MAX_WAITING_BYTES {
             let error = Error::temporarily_unavailable(format!(
-                "{MAX_WAITING} handlers are waiting already"
+                "{} handlers are waiting already, with {} bytes of requests",
+                tasks.len(),
+                tasks.size()
             ));
             return call.core.answer_error(call.request, &error);
         }
         let running = f(call.state.clone(), call.context.clone(), message);
-        let request = call.request.to_owned();
+        let request = Rc::new(Request {
+            src: call.context.sender.clone(),
+            msg_id: call.request.msg_id.map(Into::into),
+            size: call.request.size,
+        });
         let core = call.core.clone();
         let answer = {
             let request = request.clone();

@@ -295,7 +295,7 @@ impl<S: 'static> Node<S> {
     }
 
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        let Envelope { src, body, .. } = envelope;
+        let Envelope { line, src, body } = envelope;
         if self.core.identity.get().is_none()
             && let Some(dest) = envelope.dest()
         {
@@ -305,6 +305,7 @@ impl<S: 'static> Node<S> {
         let request = RequestRef {
             src,
             msg_id: body.msg_id,
+            size: line.len(),
         };
         let kind = body.kind.as_deref();
         if body.in_reply_to.is_some() || kind.is_some_and(is_answer) {
@@ -406,8 +407,7 @@ impl<S: 'static> Node<S> {
         let since = if is_late { now } else { due };
         let next = since.saturating_add(every.period);
         self.core.set_timer(next, Timer::Every(index));
-        self.context.sender.clear();
-        self.context.sender.push_str(self.core.node_id());
+        self.context.set_sender(self.core.node_id());
         self.context.msg_id = None;
         let tick = Tick {
             core: &self.core,
@@ -466,8 +466,7 @@ fn run_handler<S>(
     request: RequestRef<'_>,
     body: &RawBody<'_>,
 ) {
-    context.sender.clear();
-    context.sender.push_str(request.src);
+    context.set_sender(request.src);
     context.msg_id = request.msg_id.and_then(|digits| digits.parse().ok());
     let call = Call {
         core,

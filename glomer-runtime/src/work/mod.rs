@@ -27,6 +27,10 @@ use crate::rng::Rng;
 /// 11, so that a flood of requests cannot take all memory.
 pub(crate) const MAX_WAITING: usize = 65_536;
 
+/// How long the requests of handlers that wait may be together, in bytes,
+/// before any further one is refused likewise.
+pub(crate) const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
 /// The parts of a node that outlive one message.
 pub(crate) struct Core {
     pub(crate) identity: OnceCell<Identity>,
@@ -75,11 +79,12 @@ enum RpcState {
 }
 
 /// A request to be answered, by whoever gets to it.
-#[derive(Clone)]
 pub(crate) struct Request {
-    pub(crate) src: String,
+    pub(crate) src: Rc<str>,
     /// As written in the request; `None` if it expects no answer.
     pub(crate) msg_id: Option<String>,
+    /// How long its line is, in bytes.
+    pub(crate) size: usize,
 }
 
 impl Core {
@@ -404,6 +409,8 @@ impl Core {
 pub(crate) struct RequestRef<'a> {
     pub(crate) src: &'a str,
     pub(crate) msg_id: Option<&'a str>,
+    /// How long its line is, in bytes.
+    pub(crate) size: usize,
 }
 
 impl Request {
@@ -411,15 +418,7 @@ impl Request {
         RequestRef {
             src: &self.src,
             msg_id: self.msg_id.as_deref(),
-        }
-    }
-}
-
-impl RequestRef<'_> {
-    pub(crate) fn to_owned(self) -> Request {
-        Request {
-            src: self.src.into(),
-            msg_id: self.msg_id.map(Into::into),
+            size: self.size,
         }
     }
 }

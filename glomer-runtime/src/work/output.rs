@@ -1,5 +1,9 @@
 //! What a node has to have done.
 
+/// How much memory is kept for output to come, in bytes, for each of what an
+/// [`Output`] consists of.
+const KEPT: usize = 256 * 1024;
+
 /// What a node has to have done, in this order; see
 /// [`Node::swap_output`](crate::Node::swap_output).
 #[derive(Clone, Debug, Default)]
@@ -73,10 +77,16 @@ impl Output {
         self.lines.len()
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Drops what it holds, and gives back the memory that it took, beyond
+    /// what the usual output takes; a driver that is done with some need not
+    /// hold it until the next.
+    pub fn clear(&mut self) {
         self.lines.clear();
+        self.lines.shrink_to(KEPT);
         self.labels.clear();
+        self.labels.shrink_to(KEPT);
         self.messages.clear();
+        self.messages.shrink_to(KEPT / size_of::<Ends>());
     }
 
     /// Adds a message to `dest` that `write` appends, with its line feed; its

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Wake, Waker};
@@ -14,9 +15,15 @@ use super::Request;
 pub(crate) struct Task {
     pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
     /// The request this task will answer when it completes.
-    pub(crate) request: Option<Request>,
+    pub(crate) request: Option<Rc<Request>>,
     /// What it is, for people.
     pub(crate) what: String,
+}
+
+impl Task {
+    fn size(&self) -> usize {
+        self.request.as_ref().map_or(0, |request| request.size)
+    }
 }
 
 #[derive(Default)]
@@ -29,6 +36,21 @@ pub(crate) struct Tasks {
 struct Waiting {
     tasks: BTreeMap<u64, (Task, Arc<TaskWaker>)>,
     spawned: u64,
+    /// How long their requests are together, in bytes.
+    size: usize,
+}
+
+impl Waiting {
+    fn insert(&mut self, number: u64, task: Task, waker: Arc<TaskWaker>) {
+        self.size += task.size();
+        self.tasks.insert(number, (task, waker));
+    }
+
+    fn remove(&mut self, number: u64) -> Option<(Task, Arc<TaskWaker>)> {
+        let (task, waker) = self.tasks.remove(&number)?;
+        self.size -= task.size();
+        Some((task, waker))
+    }
 }
 
 /// A task that was taken out to have its turn.
@@ -103,6 +125,11 @@ impl Tasks {
         self.waiting.borrow().tasks.len()
     }
 
+    /// How long the requests of waiting handlers are together, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.waiting.borrow().size
+    }
+
     /// Adds a task; it can go on at once.
     pub(crate) fn spawn(&self, task: Task) {
         let mut waiting = self.waiting.borrow_mut();
@@ -113,7 +140,7 @@ impl Tasks {
             queued: AtomicBool::new(false),
             ready: self.ready.clone(),
         });
-        waiting.tasks.insert(number, (task, waker.clone()));
+        waiting.insert(number, task, waker.clone());
         waker.wake();
     }
 
@@ -152,7 +179,7 @@ impl Tasks {
         let mut queues = self.ready.lock();
         loop {
             let number = queues.now.pop_front()?;
-            if let Some((task, waker)) = self.waiting.borrow_mut().tasks.remove(&number) {
+            if let Some((task, waker)) = self.waiting.borrow_mut().remove(number) {
                 // With the swap, what happened before it was woken is seen.
                 waker.queued.swap(false, Ordering::AcqRel);
                 queues.running = Some(number);
@@ -165,14 +192,16 @@ impl Tasks {
     pub(crate) fn park(&self, turn: Turn) {
         let Turn { task, waker } = turn;
         let mut waiting = self.waiting.borrow_mut();
-        waiting.tasks.insert(waker.task, (task, waker));
+        waiting.insert(waker.task, task, waker);
         drop(waiting);
         self.ready.lock().running = None;
     }
 
     /// Takes all tasks, finished or not.
     pub(crate) fn take_all(&self) -> Vec<Task> {
-        let tasks = std::mem::take(&mut self.waiting.borrow_mut().tasks);
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.size = 0;
+        let tasks = std::mem::take(&mut waiting.tasks);
         tasks.into_values().map(|(task, _)| task).collect()
     }
 }
