@@ -35,6 +35,8 @@ pub(super) fn searching() -> bool {
 ///
 /// # #[derive(Default)]
 /// # struct State;
+/// # #[glomer_runtime::handler("echo", reply = "echo")]
+/// # fn echo(_: &State, echo: u64) -> u64 { echo }
 /// check(0..100, |seed| {
 ///     let cluster = Cluster::<State>::new(3).seed(seed).start();
 ///     assert_eq!(cluster.log().count(), 0);

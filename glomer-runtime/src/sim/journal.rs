@@ -24,6 +24,8 @@ const KEPT_EVENTS: usize = 1_000;
 /// # use glomer_runtime::sim::{Cluster, secs};
 /// # #[derive(Default)]
 /// # struct State;
+/// # #[glomer_runtime::handler("echo", reply = "echo")]
+/// # fn echo(_: &State, echo: u64) -> u64 { echo }
 /// let run = || {
 ///     let mut cluster = Cluster::<State>::new(3).seed(7).record_all().start();
 ///     cluster.set_loss(0.5);

@@ -61,6 +61,8 @@ impl Traffic {
     /// # use glomer_runtime::sim::Cluster;
     /// # #[derive(Default)]
     /// # struct State;
+    /// # #[glomer_runtime::handler("echo", reply = "echo")]
+    /// # fn echo(_: &State, echo: u64) -> u64 { echo }
     /// # let mut cluster = Cluster::<State>::new(3).start();
     /// let before = cluster.traffic();
     /// // … something happens …
