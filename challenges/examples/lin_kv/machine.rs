@@ -20,7 +20,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
     pub(crate) id: Id,
-    /// The lowest number of the session whose outcome is still of interest.
+    /// The lowest number of the session whose answer is still of interest.
     pub(crate) oldest: u64,
     pub(crate) change: Change,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Id {
 
 /// What became of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Outcome {
+pub(crate) enum Answer {
     Read(Value),
     Changed,
     NoSuchKey,
@@ -59,61 +59,61 @@ pub(crate) struct Machine {
     sessions: BTreeMap<u64, Session>,
 }
 
-/// The outcomes of changes that may come again: a network may deliver a request
+/// The answers of changes that may come again: a network may deliver a request
 /// twice, and a node that hears nothing tries again.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Session {
     /// Nobody asks for changes with lower numbers any more.
     oldest: u64,
-    outcomes: BTreeMap<u64, Outcome>,
+    answers: BTreeMap<u64, Answer>,
 }
 
 impl Machine {
     pub(crate) fn apply(&mut self, command: &Command) {
         match command {
             Command::Roster(roster) => self.roster = roster.clone(),
-            Command::Order(order) if self.outcome(order.id).is_some() => {}
+            Command::Order(order) if self.answer(order.id).is_some() => {}
             Command::Order(Order { id, oldest, change }) => {
-                let outcome = self.change(change);
+                let answer = self.change(change);
                 let session = self.sessions.entry(id.session).or_default();
-                session.outcomes.insert(id.number, outcome);
+                session.answers.insert(id.number, answer);
                 session.oldest = session.oldest.max(*oldest);
-                session.outcomes = session.outcomes.split_off(&session.oldest);
+                session.answers = session.answers.split_off(&session.oldest);
             }
         }
     }
 
-    fn change(&mut self, change: &Change) -> Outcome {
+    fn change(&mut self, change: &Change) -> Answer {
         match change {
             Change::Write { key, value } => {
                 self.values.insert(key.to_string(), value.clone());
-                Outcome::Changed
+                Answer::Changed
             }
             Change::Cas { key, from, to } => match self.values.get_mut(&key.to_string()) {
                 Some(value) if value == from => {
                     *value = to.clone();
-                    Outcome::Changed
+                    Answer::Changed
                 }
-                Some(value) => Outcome::Different(value.clone()),
-                None => Outcome::NoSuchKey,
+                Some(value) => Answer::Different(value.clone()),
+                None => Answer::NoSuchKey,
             },
         }
     }
 
     /// What became of an order; `None` if it is not applied.
-    pub(crate) fn outcome(&self, id: Id) -> Option<Outcome> {
+    pub(crate) fn answer(&self, id: Id) -> Option<Answer> {
         let session = self.sessions.get(&id.session)?;
         if id.number < session.oldest {
-            Some(Outcome::Forgotten)
+            Some(Answer::Forgotten)
         } else {
-            session.outcomes.get(&id.number).cloned()
+            session.answers.get(&id.number).cloned()
         }
     }
 
-    pub(crate) fn read(&self, key: &Value) -> Outcome {
+    pub(crate) fn read(&self, key: &Value) -> Answer {
         match self.values.get(&key.to_string()) {
-            Some(value) => Outcome::Read(value.clone()),
-            None => Outcome::NoSuchKey,
+            Some(value) => Answer::Read(value.clone()),
+            None => Answer::NoSuchKey,
         }
     }
 }

@@ -32,7 +32,7 @@ use glomer_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use machine::{Change, Command, Id, Order, Outcome};
+use machine::{Answer, Change, Command, Id, Order};
 use raft::Raft;
 
 /// How long a node tries to get a request through.
@@ -48,7 +48,7 @@ enum Request {
 #[handler("read", reply = "value")]
 async fn read(raft: &Shared<Raft>, cx: &Context, key: Value) -> Result<Value, Error> {
     match ask_leader(raft, cx, Request::Read { key }).await? {
-        Outcome::Read(value) => Ok(value),
+        Answer::Read(value) => Ok(value),
         other => Err(refusal(other)),
     }
 }
@@ -77,18 +77,18 @@ async fn change(raft: &Shared<Raft>, cx: &Context, change: Change) -> Result<(),
         Order { id, oldest, change }
     });
     let number = order.id.number;
-    let outcome = ask_leader(raft, cx, Request::Order(order)).await;
+    let answer = ask_leader(raft, cx, Request::Order(order)).await;
     raft.with(|raft| raft.requests.end(number));
-    match outcome? {
-        Outcome::Changed => Ok(()),
+    match answer? {
+        Answer::Changed => Ok(()),
         other => Err(refusal(other)),
     }
 }
 
-fn refusal(outcome: Outcome) -> Error {
-    match outcome {
-        Outcome::NoSuchKey => Error::key_does_not_exist("there is no such key"),
-        Outcome::Different(value) => Error::precondition_failed(format!("the value is {value}")),
+fn refusal(answer: Answer) -> Error {
+    match answer {
+        Answer::NoSuchKey => Error::key_does_not_exist("there is no such key"),
+        Answer::Different(value) => Error::precondition_failed(format!("the value is {value}")),
         other => Error::crash(format!("the leader answered {other:?}")),
     }
 }
@@ -115,7 +115,7 @@ impl Requests {
 
 /// Gets a request to whoever leads, and tries again while that is unknown or
 /// changes. The leader does a change only once, however often it is asked.
-async fn ask_leader(raft: &Shared<Raft>, cx: &Context, request: Request) -> Result<Outcome, Error> {
+async fn ask_leader(raft: &Shared<Raft>, cx: &Context, request: Request) -> Result<Answer, Error> {
     let deadline = cx.now() + PATIENCE;
     let mut error = Error::temporarily_unavailable("there is no leader");
     loop {
@@ -127,7 +127,7 @@ async fn ask_leader(raft: &Shared<Raft>, cx: &Context, request: Request) -> Resu
                 cx.rpc(leader, Execute { request }).await
             };
             match answer {
-                Ok(outcome) => return Ok(outcome),
+                Ok(answer) => return Ok(answer),
                 // Once it was sent, it may take place, now or later.
                 Err(cause) => error = Error::timeout(format!("the leader: {cause}")),
             }
@@ -141,8 +141,8 @@ async fn ask_leader(raft: &Shared<Raft>, cx: &Context, request: Request) -> Resu
 }
 
 /// Does a request as the leader.
-#[handler("execute", reply = "outcome")]
-async fn execute(raft: &Shared<Raft>, cx: &Context, request: Request) -> Result<Outcome, Error> {
+#[handler("execute", reply = "answer")]
+async fn execute(raft: &Shared<Raft>, cx: &Context, request: Request) -> Result<Answer, Error> {
     let no_leader = || Error::temporarily_unavailable("this node does not lead");
     match request {
         Request::Read { key } => {
@@ -162,8 +162,8 @@ async fn execute(raft: &Shared<Raft>, cx: &Context, request: Request) -> Result<
             let term = raft
                 .with(|raft| raft.propose(cx, command))
                 .ok_or_else(no_leader)?;
-            let applied = |raft: &mut Raft| match raft.machine.outcome(id) {
-                Some(outcome) => Some(Ok(outcome)),
+            let applied = |raft: &mut Raft| match raft.machine.answer(id) {
+                Some(answer) => Some(Ok(answer)),
                 None if raft.leads(term) => None,
                 None => Some(Err(no_leader())),
             };

@@ -46,7 +46,7 @@ struct Read<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum Durability {
     Stable { latency: i64 },
     Lost { latency: i64 },
     NeverRead,
@@ -204,7 +204,7 @@ fn find_last_reads<'a>(elements: &mut [Element<'a>], reads: &[Read<'a>]) {
 }
 
 impl Element<'_> {
-    fn outcome(&self) -> Outcome {
+    fn durability(&self) -> Durability {
         let index = |op: Option<&Op>| op.map(|op| op.index);
         let (present, absent) = (index(self.last_present), index(self.last_absent));
         let known_at = self.known.map_or(0, |op| op.time);
@@ -214,42 +214,42 @@ impl Element<'_> {
             (moment - known_at).max(0) / NS_PER_MS
         };
         if present > absent {
-            Outcome::Stable {
+            Durability::Stable {
                 latency: latency(self.last_absent),
             }
         } else if absent.is_some() && self.known.is_some() && index(self.known) < absent {
-            Outcome::Lost {
+            Durability::Lost {
                 latency: latency(self.last_present),
             }
         } else {
-            Outcome::NeverRead
+            Durability::NeverRead
         }
     }
 }
 
 fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verdict {
-    let outcomes: Vec<(&Element<'_>, Outcome)> = elements
+    let outcomes: Vec<(&Element<'_>, Durability)> = elements
         .iter()
-        .map(|element| (element, element.outcome()))
+        .map(|element| (element, element.durability()))
         .collect();
-    let select = |wanted: fn(Outcome) -> bool| -> Vec<Edn> {
+    let select = |wanted: fn(Durability) -> bool| -> Vec<Edn> {
         outcomes
             .iter()
             .filter(|(_, outcome)| wanted(*outcome))
             .map(|(element, _)| element.value.clone())
             .collect()
     };
-    let stable_count = select(|outcome| matches!(outcome, Outcome::Stable { .. })).len();
-    let stale = select(|outcome| matches!(outcome, Outcome::Stable { latency: 1.. }));
-    let lost = select(|outcome| matches!(outcome, Outcome::Lost { .. }));
-    let never_read = select(|outcome| outcome == Outcome::NeverRead);
+    let stable_count = select(|outcome| matches!(outcome, Durability::Stable { .. })).len();
+    let stale = select(|outcome| matches!(outcome, Durability::Stable { latency: 1.. }));
+    let lost = select(|outcome| matches!(outcome, Durability::Lost { .. }));
+    let never_read = select(|outcome| outcome == Durability::NeverRead);
     let mut stable_latencies: Vec<i64> = Vec::new();
     let mut lost_latencies: Vec<i64> = Vec::new();
     for (_, outcome) in &outcomes {
         match outcome {
-            Outcome::Stable { latency } => stable_latencies.push(*latency),
-            Outcome::Lost { latency } => lost_latencies.push(*latency),
-            Outcome::NeverRead => {}
+            Durability::Stable { latency } => stable_latencies.push(*latency),
+            Durability::Lost { latency } => lost_latencies.push(*latency),
+            Durability::NeverRead => {}
         }
     }
     let valid = if !lost.is_empty() {
@@ -283,11 +283,11 @@ fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verd
         .figure("duplicated", Edn::Map(duplicated.collect()))
 }
 
-fn worst_stale(outcomes: &[(&Element<'_>, Outcome)]) -> Edn {
+fn worst_stale(outcomes: &[(&Element<'_>, Durability)]) -> Edn {
     let mut stale: Vec<(i64, &Element<'_>)> = outcomes
         .iter()
         .filter_map(|(element, outcome)| match outcome {
-            Outcome::Stable {
+            Durability::Stable {
                 latency: latency @ 1..,
             } => Some((*latency, *element)),
             _ => None,

@@ -145,7 +145,7 @@ fn leaves(value: &Edn) -> usize {
 }
 
 /// What an operation says: the keys that make a map one, and its value and error.
-struct Operation<'a> {
+struct Mention<'a> {
     index: i64,
     time: i64,
     kind: &'a str,
@@ -155,8 +155,8 @@ struct Operation<'a> {
     error: Option<&'a Edn>,
 }
 
-fn operation(value: &Edn) -> Option<Operation<'_>> {
-    Some(Operation {
+fn operation(value: &Edn) -> Option<Mention<'_>> {
+    Some(Mention {
         index: value.get("index")?.as_int()?,
         time: value.get("time")?.as_int()?,
         kind: value.get("type")?.name()?,

@@ -6,7 +6,7 @@ use crate::history::{History, Process};
 use crate::run::nemesis::Faults;
 
 /// One fault, from the operation that began it to the one that ended it.
-pub(super) struct Fault<'a> {
+pub(super) struct FaultPeriod<'a> {
     /// What was done: `partition`, `kill`, …
     pub(super) kind: &'a str,
     /// When the nemesis set out to begin it, in ns since the start of the run.
@@ -44,14 +44,14 @@ fn step<'a>(f: &'a str, nemesis: &'a Faults) -> Option<Step<'a>> {
 /// The nemesis does one thing at a time and each stands in the history twice:
 /// when it sets out to do it and when it has done it. A fault may be felt from
 /// the first of its beginning to the second of its end.
-pub(super) fn faults<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<Fault<'a>> {
-    let mut faults: Vec<Fault<'a>> = Vec::new();
+pub(super) fn faults<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<FaultPeriod<'a>> {
+    let mut faults: Vec<FaultPeriod<'a>> = Vec::new();
     let mut under_way: Option<&str> = None;
     let mut ending: Option<usize> = None;
     for op in history.0.iter().filter(|op| op.process == Process::Nemesis) {
         let is_completion = under_way == Some(op.f.as_str());
         under_way = (!is_completion).then_some(&op.f);
-        let last_of = |kind: &str, faults: &[Fault<'_>]| {
+        let last_of = |kind: &str, faults: &[FaultPeriod<'_>]| {
             (faults.iter().rposition(|fault| fault.kind == kind))
                 .filter(|&i| faults[i].stop.is_none())
         };
@@ -61,7 +61,7 @@ pub(super) fn faults<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<Fault
                 if let Some(i) = last_of(kind, &faults) {
                     faults[i].stop = Some(op.time);
                 }
-                faults.push(Fault {
+                faults.push(FaultPeriod {
                     kind,
                     start: op.time,
                     stop: None,

@@ -5,8 +5,8 @@ use std::io;
 
 use plotters::prelude::*;
 
-use super::faults::Fault;
-use super::operations::{Operation, Outcome, functions, quantile};
+use super::faults::FaultPeriod;
+use super::operations::{Ended, Pair, functions, quantile};
 use super::plot::{Canvas, Drawn, Frame, LINES, Sign, color, line_sign, seconds, trim};
 
 const QUANTILES: [(f64, &str); 2] = [(0.5, "median"), (0.99, "p99")];
@@ -22,8 +22,8 @@ const GRID: (f64, f64) = (430.0, 75.0);
 
 /// The picture of `operations` up to `until` seconds.
 pub(super) fn svg(
-    operations: &[Operation<'_>],
-    faults: &[Fault<'_>],
+    operations: &[Pair<'_>],
+    faults: &[FaultPeriod<'_>],
     until: f64,
 ) -> io::Result<String> {
     let latencies: Vec<f64> = operations.iter().filter_map(latency_ms).collect();
@@ -33,13 +33,13 @@ pub(super) fn svg(
         let mut own = operations.iter().filter(|o| o.invocation.f == *function);
         own.any(|operation| latency_ms(operation).is_some())
     });
-    let marks: Vec<_> = Outcome::ALL
+    let marks: Vec<_> = Ended::ALL
         .map(|outcome| move |area: &Canvas<'_>, at| mark_sign(area, at, outcome))
         .into();
     let lines: Vec<_> = LINES
         .map(|line| move |area: &Canvas<'_>, at| line_sign(area, at, line.stroke_width(2)))
         .into();
-    let legend: Vec<Sign<'_>> = (Outcome::ALL.iter().zip(&marks))
+    let legend: Vec<Sign<'_>> = (Ended::ALL.iter().zip(&marks))
         .map(|(outcome, draw)| Sign {
             text: outcome.name(),
             draw,
@@ -62,7 +62,7 @@ pub(super) fn svg(
         let scale = (low..high).log_scale();
         let mut chart = frame.panel(area, function, scale, (low, high), &|ms| trim(*ms))?;
         let own = || operations.iter().filter(|o| o.invocation.f == function);
-        for outcome in Outcome::ALL {
+        for outcome in Ended::ALL {
             let cells: BTreeSet<(i64, i64)> = own()
                 .filter(|operation| operation.outcome() == outcome)
                 .filter_map(|operation| {
@@ -79,17 +79,17 @@ pub(super) fn svg(
             };
             let style = color(outcome);
             match outcome {
-                Outcome::Ok => chart.draw_series(
+                Ended::Ok => chart.draw_series(
                     cells
                         .into_iter()
                         .map(|cell| Circle::new(at(cell), 2, style.mix(0.6).filled())),
                 )?,
-                Outcome::Info => chart.draw_series(
+                Ended::Info => chart.draw_series(
                     cells
                         .into_iter()
                         .map(|cell| TriangleMarker::new(at(cell), 4, style.filled())),
                 )?,
-                Outcome::Fail => chart.draw_series(
+                Ended::Fail => chart.draw_series(
                     cells
                         .into_iter()
                         .map(|cell| Cross::new(at(cell), 3, style.stroke_width(2))),
@@ -153,12 +153,12 @@ fn sum_up(operations: &[(f64, i64)]) -> Option<(f64, Vec<i64>)> {
     (latencies.len() >= PER_POINT / 2).then_some(((first.0 + last.0) / 2.0, latencies))
 }
 
-fn mark_sign(area: &Canvas<'_>, at: (i32, i32), outcome: Outcome) -> Drawn {
+fn mark_sign(area: &Canvas<'_>, at: (i32, i32), outcome: Ended) -> Drawn {
     let style = color(outcome);
     match outcome {
-        Outcome::Ok => area.draw(&Circle::new(at, 3, style.filled()))?,
-        Outcome::Info => area.draw(&TriangleMarker::new(at, 5, style.filled()))?,
-        Outcome::Fail => area.draw(&Cross::new(at, 3, style.stroke_width(2)))?,
+        Ended::Ok => area.draw(&Circle::new(at, 3, style.filled()))?,
+        Ended::Info => area.draw(&TriangleMarker::new(at, 5, style.filled()))?,
+        Ended::Fail => area.draw(&Cross::new(at, 3, style.stroke_width(2)))?,
     }
     Ok(())
 }
@@ -169,6 +169,6 @@ fn ms(ns: i64) -> f64 {
 
 /// An operation's latency in ms, if it took any time at all: the logarithmic scale
 /// has no place for what a client did by itself, such as the crashes of kafka.
-fn latency_ms(operation: &Operation<'_>) -> Option<f64> {
+fn latency_ms(operation: &Pair<'_>) -> Option<f64> {
     operation.latency().filter(|latency| *latency > 0).map(ms)
 }

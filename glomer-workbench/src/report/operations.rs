@@ -5,7 +5,7 @@ use crate::history::{History, Op, OpType};
 /// What became of an operation. The order is the one in which they are drawn
 /// and listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
+pub(super) enum Ended {
     /// It took place.
     Ok,
     /// Nobody knows whether it took place.
@@ -14,7 +14,7 @@ pub(super) enum Outcome {
     Fail,
 }
 
-impl Outcome {
+impl Ended {
     pub(super) const ALL: [Self; 3] = [Self::Ok, Self::Info, Self::Fail];
 
     /// As the history writes it.
@@ -28,18 +28,18 @@ impl Outcome {
 }
 
 /// An invocation and, when it came to one, its completion.
-pub(super) struct Operation<'a> {
+pub(super) struct Pair<'a> {
     pub(super) invocation: &'a Op,
     pub(super) completion: Option<&'a Op>,
 }
 
-impl Operation<'_> {
+impl Pair<'_> {
     /// An operation without a completion may have taken place: `info`.
-    pub(super) fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Ended {
         match self.completion.map(|op| op.kind) {
-            Some(OpType::Ok) => Outcome::Ok,
-            Some(OpType::Fail) => Outcome::Fail,
-            _ => Outcome::Info,
+            Some(OpType::Ok) => Ended::Ok,
+            Some(OpType::Fail) => Ended::Fail,
+            _ => Ended::Info,
         }
     }
 
@@ -50,9 +50,9 @@ impl Operation<'_> {
 }
 
 /// The clients' operations in the order of their invocation.
-pub(super) fn operations(history: &History) -> Vec<Operation<'_>> {
+pub(super) fn operations(history: &History) -> Vec<Pair<'_>> {
     (history.pairs().into_iter())
-        .map(|(invocation, completion)| Operation {
+        .map(|(invocation, completion)| Pair {
             invocation,
             completion,
         })
@@ -60,7 +60,7 @@ pub(super) fn operations(history: &History) -> Vec<Operation<'_>> {
 }
 
 /// The names of the functions, in the order of their first use.
-pub(super) fn functions<'a>(operations: &[Operation<'a>]) -> Vec<&'a str> {
+pub(super) fn functions<'a>(operations: &[Pair<'a>]) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
     for operation in operations {
         if !names.contains(&operation.invocation.f.as_str()) {

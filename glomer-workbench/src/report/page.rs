@@ -9,9 +9,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Input;
 use super::edn_view;
-use super::faults::Fault;
+use super::faults::FaultPeriod;
 use super::lamport::Diagram;
-use super::operations::{Operation, Outcome, functions, quantile};
+use super::operations::{Ended, Pair, functions, quantile};
 use super::text::{count, duration, printable, shorten};
 use crate::checker::Validity;
 use crate::edn::Edn;
@@ -36,8 +36,8 @@ const MAX_TAILS: usize = 50;
 
 /// What the page shows beside the run itself.
 pub(super) struct Shown<'a> {
-    pub(super) operations: &'a [Operation<'a>],
-    pub(super) faults: &'a [Fault<'a>],
+    pub(super) operations: &'a [Pair<'a>],
+    pub(super) faults: &'a [FaultPeriod<'a>],
     pub(super) diagram: &'a Diagram,
     pub(super) latency: &'a str,
     pub(super) rate: &'a str,
@@ -344,7 +344,7 @@ fn tiles(run: &Input<'_>, shown: &Shown<'_>) -> Markup {
     let ok = shown
         .operations
         .iter()
-        .filter(|o| o.outcome() == Outcome::Ok)
+        .filter(|o| o.outcome() == Ended::Ok)
         .count();
     let until = run.history.0.last().map_or(0, |op| op.time);
     let latencies = latencies(shown.operations.iter());
@@ -388,13 +388,13 @@ fn number(value: &Edn) -> Option<f64> {
     }
 }
 
-fn latencies<'a>(operations: impl Iterator<Item = &'a Operation<'a>>) -> Vec<i64> {
-    let mut latencies: Vec<i64> = operations.filter_map(Operation::latency).collect();
+fn latencies<'a>(operations: impl Iterator<Item = &'a Pair<'a>>) -> Vec<i64> {
+    let mut latencies: Vec<i64> = operations.filter_map(Pair::latency).collect();
     latencies.sort_unstable();
     latencies
 }
 
-fn by_function(operations: &[Operation<'_>]) -> Markup {
+fn by_function(operations: &[Pair<'_>]) -> Markup {
     html! {
         div.scroll {
             table.figures {
@@ -411,7 +411,7 @@ fn by_function(operations: &[Operation<'_>]) -> Markup {
                         tr {
                             th { (function) }
                             td.figure { (count(own().count())) }
-                            @for outcome in Outcome::ALL {
+                            @for outcome in Ended::ALL {
                                 @let n = own().filter(|o| o.outcome() == outcome).count();
                                 td.figure { span class=[(n > 0).then_some(outcome.name())] { (count(n)) } }
                             }
@@ -426,7 +426,7 @@ fn by_function(operations: &[Operation<'_>]) -> Markup {
     }
 }
 
-fn faults(faults: &[Fault<'_>]) -> Markup {
+fn faults(faults: &[FaultPeriod<'_>]) -> Markup {
     html! {
         div.scroll {
             table {
@@ -471,7 +471,7 @@ fn messages(diagram: &Diagram) -> Markup {
 /// A row of the history: a client's operation from invocation to completion,
 /// or something the nemesis did.
 enum Row<'a> {
-    Client(&'a Operation<'a>),
+    Client(&'a Pair<'a>),
     Nemesis(&'a Op),
 }
 
@@ -493,7 +493,7 @@ impl Row<'_> {
     }
 }
 
-fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
+fn history(run: &Input<'_>, operations: &[Pair<'_>]) -> Markup {
     let nemesis = run
         .history
         .0
@@ -531,7 +531,7 @@ fn history(run: &Input<'_>, operations: &[Operation<'_>]) -> Markup {
             }
             select name="outcome" aria-label="Outcome" {
                 option value="" { "every outcome" }
-                @for outcome in Outcome::ALL { option value=(outcome.name()) { (outcome.name()) } }
+                @for outcome in Ended::ALL { option value=(outcome.name()) { (outcome.name()) } }
                 option value="nemesis" { "nemesis" }
             }
             output { (count(rows.len())) " operations" }

@@ -11,8 +11,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::faults::Fault;
-use super::operations::Outcome;
+use super::faults::FaultPeriod;
+use super::operations::Ended;
 
 const WIDTH: u32 = 960;
 const HEADER: u32 = 34;
@@ -58,11 +58,11 @@ pub(super) type Canvas<'s> = DrawingArea<SVGBackend<'s>, Shift>;
 pub(super) type Chart<'c, 's, Y> = ChartContext<'c, SVGBackend<'s>, Cartesian2d<RangedCoordf64, Y>>;
 pub(super) type Drawn<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-pub(super) fn color(outcome: Outcome) -> RGBColor {
+pub(super) fn color(outcome: Ended) -> RGBColor {
     match outcome {
-        Outcome::Ok => RGBColor(0x2F, 0x81, 0xC9),
-        Outcome::Info => RGBColor(0xD9, 0x8A, 0x04),
-        Outcome::Fail => RGBColor(0xD9, 0x1E, 0x6B),
+        Ended::Ok => RGBColor(0x2F, 0x81, 0xC9),
+        Ended::Info => RGBColor(0xD9, 0x8A, 0x04),
+        Ended::Fail => RGBColor(0xD9, 0x1E, 0x6B),
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Frame<'a> {
     pub(super) until: f64,
     /// One panel each.
     pub(super) functions: &'a [&'a str],
-    pub(super) faults: &'a [Fault<'a>],
+    pub(super) faults: &'a [FaultPeriod<'a>],
     pub(super) legend: &'a [Sign<'a>],
 }
 
@@ -182,7 +182,7 @@ impl Frame<'_> {
     }
 
     /// From when to when a fault was at work, in seconds on the time axis.
-    fn span(&self, fault: &Fault<'_>) -> (f64, f64) {
+    fn span(&self, fault: &FaultPeriod<'_>) -> (f64, f64) {
         let start = seconds(fault.start).clamp(0.0, self.until);
         let stop = fault.stop.map_or(self.until, seconds);
         (start, stop.clamp(start, self.until))

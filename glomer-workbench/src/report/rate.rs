@@ -4,8 +4,8 @@ use std::io;
 
 use plotters::prelude::*;
 
-use super::faults::Fault;
-use super::operations::{Operation, Outcome, functions};
+use super::faults::FaultPeriod;
+use super::operations::{Ended, Pair, functions};
 use super::plot::{Canvas, Frame, Sign, color, line_sign, seconds, trim};
 
 /// The window of a rate, in seconds: of these the first that divides the time
@@ -17,13 +17,13 @@ const WINDOWS: f64 = 45.0;
 
 /// The picture of `operations` up to `until` seconds.
 pub(super) fn svg(
-    operations: &[Operation<'_>],
-    faults: &[Fault<'_>],
+    operations: &[Pair<'_>],
+    faults: &[FaultPeriod<'_>],
     until: f64,
 ) -> io::Result<String> {
     let step = (STEPS.into_iter().find(|step| until / step <= WINDOWS)).unwrap_or(until / WINDOWS);
     let functions = functions(operations);
-    let rates: Vec<Vec<(Outcome, Vec<f64>)>> = functions
+    let rates: Vec<Vec<(Ended, Vec<f64>)>> = functions
         .iter()
         .map(|function| rates(operations, function, step, until))
         .collect();
@@ -34,12 +34,12 @@ pub(super) fn svg(
         .copied()
         .fold(1.0, f64::max);
     let high = high * 1.05;
-    let signs: Vec<_> = Outcome::ALL
+    let signs: Vec<_> = Ended::ALL
         .map(|outcome| {
             move |area: &Canvas<'_>, at| line_sign(area, at, color(outcome).stroke_width(2))
         })
         .into();
-    let legend: Vec<Sign<'_>> = (Outcome::ALL.iter().zip(&signs))
+    let legend: Vec<Sign<'_>> = (Ended::ALL.iter().zip(&signs))
         .map(|(outcome, draw)| Sign {
             text: outcome.name(),
             draw,
@@ -71,14 +71,9 @@ pub(super) fn svg(
 
 /// The rates of one function's outcomes, by window of the completion. An
 /// outcome that never was has no line.
-fn rates(
-    operations: &[Operation<'_>],
-    function: &str,
-    step: f64,
-    until: f64,
-) -> Vec<(Outcome, Vec<f64>)> {
+fn rates(operations: &[Pair<'_>], function: &str, step: f64, until: f64) -> Vec<(Ended, Vec<f64>)> {
     let windows = (until / step).ceil().max(1.0) as usize;
-    Outcome::ALL
+    Ended::ALL
         .into_iter()
         .filter_map(|outcome| {
             let mut rates = vec![0.0; windows];

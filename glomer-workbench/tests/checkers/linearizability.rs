@@ -39,7 +39,7 @@ impl Specification for Register {
 }
 
 /// Every operation is taken to have a process of its own: only their times matter.
-struct Operation {
+struct Span {
     action: Register,
     /// Moments, all different. Without an end its fate is unknown.
     began: usize,
@@ -47,9 +47,9 @@ struct Operation {
 }
 
 /// Operations at random times, on a register of three values.
-fn operations(seed: u64, processes: usize, count: usize, unknown: f64) -> Vec<Operation> {
+fn operations(seed: u64, processes: usize, count: usize, unknown: f64) -> Vec<Span> {
     let rng = &mut Rng::seeded(seed);
-    let mut operations: Vec<Operation> = Vec::new();
+    let mut operations: Vec<Span> = Vec::new();
     let mut under_way: Vec<Option<usize>> = vec![None; processes];
     let mut moment = 0;
     let mut started = 0;
@@ -65,7 +65,7 @@ fn operations(seed: u64, processes: usize, count: usize, unknown: f64) -> Vec<Op
                 };
                 under_way[at] = Some(operations.len());
                 started += 1;
-                operations.push(Operation {
+                operations.push(Span {
                     action,
                     began: moment,
                     ended: None,
@@ -84,7 +84,7 @@ fn operations(seed: u64, processes: usize, count: usize, unknown: f64) -> Vec<Op
 }
 
 /// Whether there is an order with some of the operations of unknown fate and all others.
-fn todc(operations: &[Operation]) -> bool {
+fn todc(operations: &[Span]) -> bool {
     let unknown: Vec<usize> = (0..operations.len())
         .filter(|&at| operations[at].ended.is_none())
         .collect();
@@ -112,7 +112,7 @@ fn todc(operations: &[Operation]) -> bool {
     })
 }
 
-fn ours(operations: &[Operation]) -> Validity {
+fn ours(operations: &[Span]) -> Validity {
     let mut moments: Vec<(usize, Op)> = Vec::new();
     for (at, operation) in operations.iter().enumerate() {
         let process = Process::Client(at as u64);

@@ -116,13 +116,13 @@ pub(super) fn search<M: Model>(
     calls: &[Call],
     steps: &mut usize,
 ) -> Found {
-    let mut events: Vec<(usize, Event)> = Vec::with_capacity(calls.len() * 2);
+    let mut events: Vec<(usize, Edge)> = Vec::with_capacity(calls.len() * 2);
     let mut unknown: Vec<Unknown> = Vec::new();
     let mut places = FxHashMap::default();
     for (number, call) in calls.iter().enumerate() {
         if let Some(returned) = call.returned {
-            events.push((call.invoked, Event::Invoked(number)));
-            events.push((returned, Event::Returned(number)));
+            events.push((call.invoked, Edge::Invoked(number)));
+            events.push((returned, Edge::Returned(number)));
         } else if space.effect(call.action) != Effect::Reads {
             // Such a read fits anywhere.
             let place = *places.entry(call.action).or_insert_with(|| {
@@ -154,7 +154,7 @@ pub(super) fn search<M: Model>(
 }
 
 #[derive(Clone, Copy)]
-enum Event {
+enum Edge {
     Invoked(usize),
     Returned(usize),
 }
@@ -231,7 +231,7 @@ struct Search<'s, 'a, M: Model> {
 }
 
 impl<M: Model> Search<'_, '_, M> {
-    fn run(&mut self, events: &[(usize, Event)], way: Way) -> Found {
+    fn run(&mut self, events: &[(usize, Edge)], way: Way) -> Found {
         self.held = 0;
         let mut gone: FxHashMap<usize, Frontier> = FxHashMap::default();
         let mut levels: Vec<Level> = Vec::new();
@@ -241,12 +241,12 @@ impl<M: Model> Search<'_, '_, M> {
         let mut at = 0;
         while let Some(&(place, event)) = events.get(at) {
             let call = match event {
-                Event::Invoked(call) => {
+                Edge::Invoked(call) => {
                     self.invoke(&mut configurations, call);
                     at += 1;
                     continue;
                 }
-                Event::Returned(call) => call,
+                Edge::Returned(call) => call,
             };
             let mut level = Level {
                 at,

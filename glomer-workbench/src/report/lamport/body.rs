@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use crate::edn::Edn;
 
 /// What a body says, as far as the journal kept it.
-pub(super) struct Body {
+pub(super) struct KeptBody {
     pub(super) kind: String,
     /// The other fields, in the order in which they were written.
     pub(super) fields: Vec<(String, Edn)>,
 }
 
-impl Body {
+impl KeptBody {
     pub(super) fn parse(json: &str) -> Self {
         let mut fields = Vec::new();
         // An error is the end of what was kept.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use super::Point;
-use super::body::Body;
+use super::body::KeptBody;
 use crate::edn::Edn;
 use crate::report::text::{printable, shorten};
 
@@ -26,7 +26,7 @@ pub(super) struct Labels {
 impl Labels {
     /// What a message says, or at least its type, as far as there is room along
     /// its line.
-    pub(super) fn label(&mut self, from: Point, to: Point, body: &Body) -> Markup {
+    pub(super) fn label(&mut self, from: Point, to: Point, body: &KeptBody) -> Markup {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let length = dx.hypot(dy);
         let room = ((length - 26.0) / LETTER).max(0.0) as usize;
@@ -76,7 +76,7 @@ impl Labels {
 }
 
 /// The type and the fields that are not the protocol's own; of an error its text.
-fn text(body: &Body) -> String {
+fn text(body: &KeptBody) -> String {
     let mut text = body.kind.clone();
     for (name, value) in &body.fields {
         match value {

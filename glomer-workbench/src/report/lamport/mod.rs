@@ -12,9 +12,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use maud::{Markup, PreEscaped, html};
 
-use self::body::Body;
+use self::body::KeptBody;
 use self::label::Labels;
-use super::faults::Fault;
+use super::faults::FaultPeriod;
 use super::text::{count, duration, printable};
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 
@@ -100,7 +100,7 @@ struct Arrow<'a> {
     message: &'a NetEvent,
 }
 
-pub(super) fn diagram(journal: &Journal, faults: &[Fault<'_>]) -> Diagram {
+pub(super) fn diagram(journal: &Journal, faults: &[FaultPeriod<'_>]) -> Diagram {
     let (events, total) = window(journal);
     let all = events.len() == total;
     let names = columns(&events);
@@ -183,7 +183,7 @@ fn window(journal: &Journal) -> (Vec<&NetEvent>, usize) {
 fn is_init(event: &NetEvent) -> bool {
     // Parsing is dear: only what has the word in it can have it as its type.
     event.body.contains("init")
-        && ["init", "init_ok"].contains(&Body::parse(&event.body).kind.as_str())
+        && ["init", "init_ok"].contains(&KeptBody::parse(&event.body).kind.as_str())
 }
 
 /// Everyone who sends or receives, in Maelstrom's order: by letters, then by
@@ -259,7 +259,7 @@ fn moment(ns: i64) -> String {
 
 /// The place of a fault's name from the left, one for each kind, so that those of faults
 /// that begin together do not cover each other.
-fn lane(fault: &Fault<'_>, faults: &[Fault<'_>]) -> usize {
+fn lane(fault: &FaultPeriod<'_>, faults: &[FaultPeriod<'_>]) -> usize {
     let kinds = faults.iter().map(|fault| fault.kind);
     kinds
         .take_while(|kind| *kind != fault.kind)
@@ -268,7 +268,7 @@ fn lane(fault: &Fault<'_>, faults: &[Fault<'_>]) -> usize {
 }
 
 /// Where a fault begins and ends, if any event falls into it.
-fn extent(fault: &Fault<'_>, events: &[&NetEvent]) -> Option<(f64, f64)> {
+fn extent(fault: &FaultPeriod<'_>, events: &[&NetEvent]) -> Option<(f64, f64)> {
     let first = events.partition_point(|event| event.time < fault.start);
     let past = match fault.stop {
         Some(stop) => events.partition_point(|event| event.time <= stop),
@@ -278,7 +278,7 @@ fn extent(fault: &Fault<'_>, events: &[&NetEvent]) -> Option<(f64, f64)> {
 }
 
 /// The shading of a fault over the events that fall into it.
-fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
+fn band(fault: &FaultPeriod<'_>, events: &[&NetEvent], width: f64) -> Markup {
     html! {
         @if let Some((top, bottom)) = extent(fault, events) {
             rect.fault x="0" y=(top) width=(width) height=(bottom - top) {
@@ -288,7 +288,7 @@ fn band(fault: &Fault<'_>, events: &[&NetEvent], width: f64) -> Markup {
     }
 }
 
-fn fault_name(fault: &Fault<'_>, lane: usize, events: &[&NetEvent]) -> Markup {
+fn fault_name(fault: &FaultPeriod<'_>, lane: usize, events: &[&NetEvent]) -> Markup {
     html! {
         @if let Some((top, _)) = extent(fault, events) {
             text.fault-name x=(GUTTER + FAULT_NAME * lane as f64) y=(top + 13.0) {
@@ -306,7 +306,7 @@ fn draw(
     labels: &mut Labels,
 ) -> Markup {
     let message = arrow.message;
-    let body = Body::parse(&message.body);
+    let body = KeptBody::parse(&message.body);
     let class = match body.kind.as_str() {
         "error" => "error",
         _ if involves_client(&message.src, &message.dest) => "client",
