@@ -395,9 +395,10 @@ fn run(case: &Case, number: usize, python: &str, store: &Path) -> Result<(), Str
             complain(format!("does not say {part:?}"));
         }
     }
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(format!("{wrong}  it said:\n{stderr}")),
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{wrong}  it said:\n{stderr}"))
     }
 }
 

@@ -383,9 +383,10 @@ impl Model for Transactions {
                 values.push(value.as_int().unwrap());
                 return mop.clone();
             }
-            let read = match self.lists {
-                true => Edn::vector(values.iter().copied()),
-                false => values.last().copied().into(),
+            let read = if self.lists {
+                Edn::vector(values.iter().copied())
+            } else {
+                values.last().copied().into()
             };
             Edn::vector([function.clone(), key.clone(), read])
         });

@@ -44,9 +44,10 @@ fn ending(
     let mut node = |_: usize, src: &str, body: &Value| {
         let mut right = right(workload, body);
         right["in_reply_to"] = body["msg_id"].clone();
-        let bodies = match body["type"] == kind {
-            true => answer(right),
-            false => vec![right],
+        let bodies = if body["type"] == kind {
+            answer(right)
+        } else {
+            vec![right]
         };
         let to = |body| (src.to_owned(), body);
         bodies.into_iter().map(to).collect()

@@ -782,9 +782,12 @@ fn a_node_that_died_in_the_end_is_still_told_of_and_only_the_first_problem_count
 #[test]
 fn a_node_that_does_not_answer_init_or_topology_ends_the_run() {
     let silent = |kind: &'static str| {
-        move |number: usize, src: &str, body: &Value| match body["type"] == kind && number == 1 {
-            true => Vec::new(),
-            false => echo(number, src, body),
+        move |number: usize, src: &str, body: &Value| {
+            if body["type"] == kind && number == 1 {
+                Vec::new()
+            } else {
+                echo(number, src, body)
+            }
         }
     };
     let ran = run(plan(Broadcast::default(), 3), &mut silent("init"));
