@@ -35,6 +35,11 @@ impl Rng {
         }
     }
 
+    /// Begins anew, with the sequence of another seed.
+    pub(crate) fn reseed(&self, seed: u64) {
+        self.state.set(Rng::seeded(seed).state.get());
+    }
+
     /// The next 64 random bits.
     #[inline]
     pub fn next_u64(&self) -> u64 {

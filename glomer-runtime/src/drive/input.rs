@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
+
+use super::wait;
+use crate::Node;
 
 /// How much is read at once.
 const BATCH: usize = 64 * 1024;
@@ -80,6 +85,38 @@ impl Input {
         self.filled += read;
         self.ended = read == 0;
         Ok(!self.ended)
+    }
+
+    /// Reads what there is, waiting for it in any case; false at the end of
+    /// input.
+    pub(super) fn read_or_wait(&mut self) -> io::Result<bool> {
+        if self.is_nonblocking {
+            let stdin = rustix::stdio::stdin();
+            wait(&mut [PollFd::new(&stdin, PollFlags::IN)], None)?;
+        }
+        self.read()
+    }
+
+    /// The next line, which is not taken, if it is there with its line feed.
+    pub(super) fn peek(&self) -> Option<&[u8]> {
+        let rest = &self.buffer[self.taken..self.filled];
+        let end = rest.iter().position(|byte| *byte == b'\n')?;
+        Some(&rest[..end])
+    }
+
+    /// Gives the next line to the node; false if there is none yet.
+    pub(super) fn hand_over<S>(&mut self, node: &mut Node<S>, now: Duration) -> bool {
+        let max_line = self.max_line;
+        match self.next_line() {
+            Some(Line::Whole(line)) => node.handle(now, line),
+            Some(Line::TooLong(start)) => {
+                let why =
+                    format_args!("longer than {max_line} bytes (GLOMER_MAX_LINE raises the limit)");
+                node.refuse(&start, why);
+            }
+            None => return false,
+        }
+        true
     }
 
     /// Takes the next line; at the end of input, the last one may lack its

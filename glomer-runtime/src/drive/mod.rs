@@ -1,6 +1,7 @@
 //! What drives a node in the real world.
 
 mod bell;
+mod clock;
 mod input;
 mod stderr;
 mod stdio;

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 
 use super::bell::Bell;
-use super::input::{Input, Line};
+use super::clock::{self, Greeting};
+use super::input::Input;
 use super::stderr::Stderr;
 use super::wait;
 use crate::log::Level;
@@ -20,7 +21,7 @@ use crate::{Action, Init, Node, Output};
 /// How much output is gathered before a write: with the line that exceeds it,
 /// most often, what an empty pipe takes on Linux (64 KiB), so that the node
 /// goes on while its reader wakes up.
-const OUTPUT_BATCH: usize = 64 * 1024 - 512;
+pub(super) const OUTPUT_BATCH: usize = 64 * 1024 - 512;
 
 /// How long to wait for room to write what is left to tell at the end.
 const LAST_WORDS: Duration = Duration::from_millis(100);
@@ -86,7 +87,7 @@ pub fn run_with<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> ExitCode 
     code
 }
 
-type Failure = Box<dyn std::error::Error>;
+pub(super) type Failure = Box<dyn std::error::Error>;
 
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error
@@ -137,6 +138,7 @@ fn serve<S: 'static>(
     let mut input = Input::new(max_line);
     let bell = Bell::new()?;
     node.set_waker(bell.waker());
+    let mut is_first = true;
     loop {
         stdout.write(&mut node, stderr)?;
         let deadline = node.deadline();
@@ -151,16 +153,13 @@ fn serve<S: 'static>(
         if node.deadline().is_some_and(|due| due <= now) {
             node.tick(now);
         }
-        while let Some(line) = input.next_line() {
-            match line {
-                Line::Whole(line) => node.handle(now, line),
-                Line::TooLong(start) => {
-                    let why = format_args!(
-                        "longer than {max_line} bytes (GLOMER_MAX_LINE raises the limit)"
-                    );
-                    node.refuse(&start, why);
-                }
+        if is_first && let Some(line) = input.peek() {
+            is_first = false;
+            if let Some(greeting) = Greeting::read(line) {
+                return clock::serve(&mut node, &mut input, &mut stdout, stderr, &greeting);
             }
+        }
+        while input.hand_over(&mut node, now) {
             if node.output_len() >= OUTPUT_BATCH {
                 stdout.write(&mut node, stderr)?;
             }
@@ -190,7 +189,7 @@ fn sleep(timeout: Option<Duration>, bell: &Bell, stderr: &Stderr) -> io::Result<
 }
 
 /// Standard output, kept for messages.
-struct Stdout {
+pub(super) struct Stdout {
     file: File,
     output: Output,
 }
@@ -209,11 +208,7 @@ impl Stdout {
 
     /// Writes what the node has to tell, and does what it wants done.
     fn write<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) -> io::Result<()> {
-        for record in node.take_log() {
-            stderr.tell(record);
-        }
-        stderr.write(Duration::ZERO);
-        node.swap_output(&mut self.output);
+        self.take_output(node, stderr);
         for action in self.output.actions() {
             match action {
                 Action::Send(batch) => write_all(&self.file, batch.lines())?,
@@ -221,6 +216,40 @@ impl Stdout {
         }
         self.output.clear();
         Ok(())
+    }
+
+    /// The same, but what the node sends is added to `lines`, to be written
+    /// with more.
+    pub(super) fn gather<S>(
+        &mut self,
+        node: &mut Node<S>,
+        stderr: &mut Stderr,
+        lines: &mut Vec<u8>,
+    ) {
+        self.take_output(node, stderr);
+        for action in self.output.actions() {
+            match action {
+                Action::Send(batch) => lines.extend_from_slice(batch.lines()),
+            }
+        }
+        self.output.clear();
+    }
+
+    /// Writes lines that were gathered.
+    pub(super) fn write_gathered(&mut self, lines: &mut Vec<u8>) -> io::Result<()> {
+        write_all(&self.file, lines)?;
+        lines.clear();
+        lines.shrink_to(2 * OUTPUT_BATCH);
+        Ok(())
+    }
+
+    /// Writes what the node has to tell, and takes what it wants done.
+    fn take_output<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) {
+        for record in node.take_log() {
+            stderr.tell(record);
+        }
+        stderr.write(Duration::ZERO);
+        node.swap_output(&mut self.output);
     }
 }
 

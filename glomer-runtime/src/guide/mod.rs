@@ -11,6 +11,9 @@
 //! 5. [`transactions`][]: available whatever happens.
 //! 6. [`consensus`][]: Raft.
 //!
+//! And for those who write such crates for other languages: [`clock`][], how a process
+//! lives in virtual time.
+//!
 //! All the code here is compiled and run with the tests of the crate.
 //!
 //! [Gossip Glomers]: https://fly.io/dist-sys/
@@ -32,3 +35,6 @@ pub mod transactions {}
 
 #[doc = include_str!("consensus.md")]
 pub mod consensus {}
+
+#[doc = include_str!("clock.md")]
+pub mod clock {}

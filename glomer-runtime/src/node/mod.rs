@@ -124,6 +124,12 @@ impl<S: 'static> Node<S> {
         })
     }
 
+    /// Draws random numbers from another seed from now on, as a new node would: for drivers
+    /// that learn it only from the input.
+    pub fn reseed(&mut self, seed: u64) {
+        self.core.reseed(seed);
+    }
+
     /// Warns of every function in this program that is for nodes with another
     /// state, as it is when a handler has forgotten to take it.
     ///

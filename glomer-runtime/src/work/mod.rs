@@ -89,24 +89,29 @@ pub(crate) struct Request {
 
 impl Core {
     pub(crate) fn new(seed: u64) -> Rc<Self> {
-        let rng = Rng::seeded(seed);
-        // A node that was restarted must not take answers to its former self
-        // for its own, so numbers do not begin at the same place every time.
-        let first_msg_id = 1 + rng.below(1 << 32);
-        Rc::new(Self {
+        let core = Rc::new(Self {
             identity: OnceCell::new(),
             called: OnceCell::new(),
             now: Cell::default(),
-            rng,
+            rng: Rng::seeded(seed),
             output: RefCell::default(),
             log_level: Cell::default(),
             records: RefCell::default(),
-            next_msg_id: Cell::new(first_msg_id),
+            next_msg_id: Cell::default(),
             rpcs: RefCell::default(),
             timers: RefCell::default(),
             next_timer: Cell::new(0),
             tasks: Tasks::default(),
-        })
+        });
+        core.reseed(seed);
+        core
+    }
+
+    pub(crate) fn reseed(&self, seed: u64) {
+        self.rng.reseed(seed);
+        // A node that was restarted must not take answers to its former self
+        // for its own, so numbers do not begin at the same place every time.
+        self.next_msg_id.set(1 + self.rng.below(1 << 32));
     }
 
     pub(crate) fn node_id(&self) -> &str {
