@@ -195,11 +195,21 @@ fn net(journal: &Journal, invocations: usize) -> Edn {
 fn timing(timing: &Timing) -> (&'static str, Edn) {
     match timing {
         Timing::Real { lateness: how_late } => ("lateness", lateness(how_late)),
-        Timing::Virtual { turn_latency } => {
+        Timing::Virtual {
+            turn_latency,
+            turns,
+            unrepeatable,
+        } => {
             let most = Edn::from(turn_latency.as_secs_f64() * 1_000.0);
-            let turns = Edn::vector([0.0.into(), most]);
-            let clock = [("time", Edn::kw("virtual")), ("turn-latency-ms", turns)];
-            ("clock", Edn::map(clock))
+            let mut clock = Edn::map([
+                ("time", Edn::kw("virtual")),
+                ("turn-latency-ms", Edn::vector([0.0.into(), most])),
+                ("turns", (*turns).into()),
+            ]);
+            if let Some(why) = unrepeatable {
+                clock.insert("unrepeatable", why.as_str().into());
+            }
+            ("clock", clock)
         }
     }
 }

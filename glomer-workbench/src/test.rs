@@ -483,7 +483,7 @@ impl Tests {
             "{} with seed {} is {verdict}, and with none before it: {self}\n{tested}\n",
             self.name, tested.seed
         );
-        if let Timing::Virtual { turn_latency } = tested.run.timing {
+        if let Timing::Virtual { turn_latency, .. } = tested.run.timing {
             let _ = writeln!(text, "deliveries to nodes took 0 to {turn_latency:?}");
         }
         panic!("{text}to run it alone: {}", command_for(tested.seed));

@@ -6,10 +6,15 @@ mod workload;
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
 
-use glomer_runtime::sim::{Latency, ms, secs};
+use glomer_runtime::sim::{Latency, Program, ms, secs};
 use glomer_workbench::Test;
-use glomer_workbench::run::nemesis::{Partition, Pause, Slow};
+use glomer_workbench::run::drive::by_turns::{self, Watch};
+use glomer_workbench::run::drive::in_process;
+use glomer_workbench::run::nemesis::{Kill, Partition, Pause, Skew, Slow};
+use glomer_workbench::run::plan::Plan;
+use glomer_workbench::run::process::Launch;
 use glomer_workbench::verdict::Validity;
 use handlers::Server;
 use workload::Locks;
@@ -104,4 +109,34 @@ fn servers_with_locks_of_their_own_are_found() {
     assert_eq!(tested.validity(), Validity::False);
     let reason = tested.reasons().next().unwrap();
     assert!(reason.text.ends_with(" was held twice"), "{}", reason.text);
+}
+
+#[test]
+fn nodes_in_this_process_and_in_processes_of_their_own_do_the_same() {
+    let plan = Plan {
+        seed: 3,
+        interval: Some(ms(20)),
+        time_limit: secs(20),
+        latency: Latency::exponential(ms(10)),
+        faults: (Partition, Pause, Kill, Skew).into(),
+        nemesis_interval: secs(2),
+        ..Plan::new(Locks, 3)
+    };
+    let here = in_process::run(plan.clone(), ms(2), |_| Program::of::<Server>());
+    let logs = tempfile::tempdir().unwrap();
+    let launch = Launch {
+        program: IN_RUST.into(),
+        args: Vec::new(),
+    };
+    let watch = Watch {
+        interrupt: &AtomicBool::new(false),
+        progress: None,
+        log_stderr: false,
+    };
+    let there = by_turns::run(plan, ms(2), &launch, logs.path(), watch).unwrap();
+    assert_eq!(there.problem, None);
+    assert!(here.hits.killed > 0 && here.hits.skewed > 0 && here.hits.dropped > 0);
+    assert_eq!(here.hits, there.hits);
+    assert_eq!(here.journal.events(), there.journal.events());
+    assert_eq!(here.history, there.history);
 }

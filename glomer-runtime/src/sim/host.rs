@@ -9,6 +9,14 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// The seed of a node that was started so often before: the same for whoever runs it, in a
+/// [`Host`] or in a process of its own. It has 53 bits, so that every language that reads JSON
+/// reads it.
+pub fn node_seed(seed: u64, node: usize, incarnation: u64) -> u64 {
+    let number = ((node as u64) << 32) + incarnation;
+    Rng::seeded(seed.wrapping_add(number)).next_u64() >> 11
+}
+
 /// What a node runs. Each start makes the node anew.
 #[derive(Clone)]
 pub struct Program {
@@ -217,8 +225,7 @@ impl Host {
     pub fn start(&mut self, node: usize) -> Result<(), StartError> {
         self.kill(node);
         let member = &mut self.members[node];
-        let number = ((node as u64) << 32) + member.incarnation;
-        let seed = Rng::seeded(self.seed.wrapping_add(number)).next_u64();
+        let seed = node_seed(self.seed, node, member.incarnation);
         member.incarnation += 1;
         let mut started = (member.program.make)(seed)?;
         started.set_log_level(self.log_level);

@@ -233,7 +233,7 @@ pub use client::Client;
 pub use clock::Clock;
 pub use cluster::{Builder, Cluster};
 pub use history::{Operation, Pending};
-pub use host::{Host, Program};
+pub use host::{Host, Program, node_seed};
 pub use journal::{Entry, Journal, What};
 pub use latency::Latency;
 pub use network::{Address, Delivery, Dropped, Fate, MessageId, Network, Passage, Role};

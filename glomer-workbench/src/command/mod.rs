@@ -1,8 +1,12 @@
 //! The commands of `glomer`, each with its options.
 
+mod attempt;
 pub mod bench;
 pub mod check;
 pub mod options;
 pub mod program;
+mod search;
+mod seeds;
 pub mod serve;
+mod tally;
 pub mod test;

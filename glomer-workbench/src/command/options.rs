@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
+use glomer_runtime::Rng;
 use glomer_runtime::sim::{self, Latency};
 
 use super::program::Program;
 use crate::checker::{Availability, ConsistencyModel};
 use crate::results::{Ending, Expectations};
+use crate::run::drive::{TURN_LATENCY, processes};
 use crate::run::nemesis::{self, Fault, Faults};
 use crate::run::plan::Plan;
 use crate::workload::{Setting, Topology, Workloads};
@@ -21,6 +23,9 @@ use crate::workload::{Setting, Topology, Workloads};
 const MOST_NODES: usize = 100_000;
 /// More clients than anyone can watch.
 const MOST_CLIENTS: usize = 1_000_000;
+
+/// What a swarm draws from beside the seed, so that it does not draw what a run does.
+const SWARM: u64 = 0x5357_4152_4d00_0000;
 
 const USAGE: &str = "\
     glomer test [OPTIONS] --bin <PATH> [-- <ARGS>...]\n       \
@@ -137,6 +142,15 @@ pub struct Options {
     #[arg(long)]
     pub log_net_recv: bool,
 
+    /// Whose time nodes live in
+    #[arg(long, value_name = "CLOCK", default_value = "real")]
+    pub clock: Clock,
+
+    /// How many milliseconds a node takes at most to get to a message, in virtual time; each
+    /// time is drawn (default: 2)
+    #[arg(long, value_name = "MILLIS", value_parser = not_negative)]
+    pub turn_latency: Option<f64>,
+
     /// Where operations, latencies, loss and faults follow from (default: a new one each time)
     #[arg(long, value_name = "NUM", value_parser = up_to::<u64>(u64::MAX))]
     pub seed: Option<u64>,
@@ -166,6 +180,20 @@ pub struct Options {
     /// Run until something goes wrong (or, with --runs, that often at most)
     #[arg(long)]
     pub until_failure: bool,
+
+    /// Run the seeds in this file first, one a line, or only them without --runs and
+    /// --until-failure
+    #[arg(long, value_name = "FILE")]
+    pub seeds: Option<PathBuf>,
+
+    /// How many runs go on at once, in virtual time (default: one for each core)
+    #[arg(long, value_name = "NUM", value_parser = positive::<usize>)]
+    pub jobs: Option<usize>,
+
+    /// Let each seed draw its faults, rate, latencies and number of nodes, up to what other
+    /// options say
+    #[arg(long)]
+    pub swarm: bool,
 
     /// Print the results as JSON, and nothing else
     #[arg(long)]
@@ -225,6 +253,17 @@ impl Ignored {
         let given = all.into_iter().filter(|(_, given)| *given);
         given.map(|(name, _)| name).collect()
     }
+}
+
+/// The values of `--clock`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Clock {
+    /// That of the machine.
+    Real,
+    /// One that stands still while nodes work, so that a run takes as long as its messages and
+    /// can be repeated to the byte. Nodes must speak the clock protocol, as all nodes of this
+    /// framework do.
+    Virtual,
 }
 
 /// The values of `--latency-dist`.
@@ -374,6 +413,73 @@ impl Options {
         Ok(names)
     }
 
+    /// How long a node takes at most to get to a message, if it lives in virtual time.
+    pub fn turn_latency(&self) -> Option<Duration> {
+        let given = self.turn_latency.map(|millis| seconds(millis / 1_000.0));
+        (self.clock == Clock::Virtual).then(|| given.unwrap_or(TURN_LATENCY))
+    }
+
+    /// Whether the options fit together, whatever the seed.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn fit(&self, workloads: &Workloads) -> Result<(), String> {
+        let plan = self.plan(workloads, 0)?;
+        if self.clock == Clock::Virtual {
+            return Ok(());
+        }
+        let virtual_only = [
+            ("--turn-latency", self.turn_latency.is_some()),
+            ("--jobs", self.jobs.is_some()),
+        ];
+        if let Some((name, _)) = virtual_only.iter().find(|(_, given)| *given) {
+            return Err(format!("{name} is for virtual time; add --clock virtual"));
+        }
+        processes::fits(&plan).map_err(|error| error.to_string())
+    }
+
+    /// The options of a run with this seed: with `--swarm`, each seed has its own, up to what
+    /// these say (Groce et al., Swarm Testing, 2012).
+    ///
+    /// # Errors
+    /// If the names of the nodes cannot be read.
+    pub fn of_seed(&self, seed: u64) -> Result<Options, String> {
+        let mut options = self.clone();
+        if !self.swarm {
+            return Ok(options);
+        }
+        let rng = Rng::seeded(seed ^ SWARM);
+        let most = self.nodes()?;
+        let count = rng.range(1..most.len() as u64 + 1) as usize;
+        options.nodes = most[..count].to_vec();
+        (options.node_count, options.nodes_file) = (None, None);
+        options.node.clear();
+        options.nemesis.retain(|_| rng.chance(0.5));
+        // From a tenth of it, evenly over its digits.
+        options.rate = self.rate * 0.1_f64.powf(rng.unit());
+        options.nemesis_interval = self.nemesis_interval * 0.1_f64.powf(rng.unit());
+        options.latency = rng.below(u64::from(self.latency) + 1) as u32;
+        let all = LatencyDist::value_variants();
+        options.latency_dist = *rng.choose(all).unwrap_or(&self.latency_dist);
+        Ok(options)
+    }
+
+    /// What [`of_seed`](Options::of_seed) draws, in words.
+    pub fn drawn(&self) -> String {
+        let faults: Vec<&str> = self.nemesis.iter().map(|fault| fault.name()).collect();
+        let faults = match faults.as_slice() {
+            [] => "no faults".to_owned(),
+            faults => format!("{} every {:.1} s", faults.join(", "), self.nemesis_interval),
+        };
+        format!(
+            "nodes {}, rate {:.1}, latency {} ms {}, {faults}",
+            self.nodes.join(" "),
+            self.rate,
+            self.latency,
+            format!("{:?}", self.latency_dist).to_lowercase()
+        )
+    }
+
     /// What the workload runs in.
     ///
     /// # Errors
@@ -478,6 +584,11 @@ impl Options {
                 Delivery::OnTime => "on time",
             };
             options.push(("delivery", delivery.to_owned()));
+        }
+        if let Some(turn_latency) = self.turn_latency() {
+            options.push(("clock", "virtual".to_owned()));
+            let most = turn_latency.as_secs_f64() * 1_000.0;
+            options.push(("turn-latency", format!("0 to {most} ms")));
         }
         if !self.nemesis.is_empty() {
             let faults: Vec<&str> = self.nemesis.iter().map(|fault| fault.name()).collect();

@@ -1,6 +1,5 @@
 //! `glomer test`: runs nodes, checks what they did, and keeps all of it.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,15 +9,15 @@ use jiff::Zoned;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
+use super::attempt::{Attempt, Job};
 use super::options::Options;
+use super::search;
+use super::seeds::Seeds;
+use super::tally::Tally;
 use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::failures::Failures;
-use crate::report;
-use crate::results::{self, Ending, Expectations, FAILURE, Results};
-use crate::run::Run;
-use crate::run::drive::processes;
-use crate::run::plan::Plan;
+use crate::results::{Ending, FAILURE};
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::store::RunDir;
@@ -29,8 +28,7 @@ use crate::workload::Workloads;
 /// # Errors
 /// If options do not fit together, the program is not there, or results cannot be kept.
 pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
-    let plan = |seed| options.plan(workloads, seed).map_err(io::Error::other);
-    processes::fits(&plan(0)?)?;
+    options.fit(workloads).map_err(io::Error::other)?;
     let launch = Launch {
         program: options.program.find()?,
         args: options.args.clone(),
@@ -42,15 +40,21 @@ pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
     }
     let interrupt = interrupt()?;
 
-    let first = options.seed.unwrap_or_else(any_seed);
-    let most = options
-        .runs
-        .unwrap_or(if options.until_failure { u64::MAX } else { 1 });
+    let job = Job {
+        options,
+        workloads,
+        launch: &launch,
+        interrupt: &interrupt,
+    };
+    let seeds = Seeds::of(options)?;
+    let many = seeds.total() != Some(1);
+    if many && options.turn_latency().is_some() {
+        return search::run(&job, seeds);
+    }
     let mut worst = Ending::Valid;
     let mut tally = Tally::default();
-    for number in 0..most {
-        let seed = first.wrapping_add(number);
-        let ending = one_run(options, plan(seed)?, &launch, &interrupt, number)?;
+    for (number, seed) in seeds.enumerate() {
+        let ending = one_run(&job, seed, number)?;
         tally.count(ending);
         worst = worst.max(ending);
         let enough = options.until_failure && ending != Ending::Valid;
@@ -89,37 +93,8 @@ fn is_ignored(signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
-/// How many runs ended how.
-#[derive(Default)]
-struct Tally {
-    endings: [u64; 4],
-}
-
-impl Tally {
-    fn count(&mut self, ending: Ending) {
-        self.endings[ending as usize] += 1;
-    }
-}
-
-impl std::fmt::Display for Tally {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [valid, unknown, invalid, broken] = self.endings;
-        let total = valid + unknown + invalid + broken;
-        write!(
-            f,
-            "{total} runs: {valid} valid, {invalid} invalid, {unknown} unknown, {broken} not completed"
-        )
-    }
-}
-
-fn one_run(
-    options: &Options,
-    plan: Plan,
-    launch: &Launch,
-    interrupt: &Arc<AtomicBool>,
-    number: u64,
-) -> io::Result<Ending> {
-    let seed = plan.seed;
+fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
+    let options = job.options;
     let mut progress = Progress::new(options.quiet);
     let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
     progress.say(&format!(
@@ -127,24 +102,13 @@ fn one_run(
         options.workload,
         dir.path().display()
     ));
-    let planned = plan.clone();
-    let expected = options.expectations(&plan);
-    let run = processes::run(
-        plan,
-        launch,
-        &dir.logs(),
-        options.log_stderr,
-        interrupt,
-        &mut progress,
-    )?;
-    progress.then("checking the history");
-    let results = results::results(&run, &expected);
-    let ending = Ending::of(run.problem.as_ref(), results.validity);
+    let attempt = job.attempt(seed, &dir.logs(), Some(&mut progress))?;
+    let (results, ending) = (&attempt.results, attempt.ending);
     // First of all the verdict: there may be no room to keep anything.
     progress.clear();
-    show(options, number, &run, &results.map, ending, &progress)?;
+    show(options, number, &attempt, &progress)?;
     progress.then("drawing the report");
-    let kept = keep(options, &dir, &planned, &expected, &run, &results, ending);
+    let kept = attempt.keep(&dir, &replay(seed));
     progress.clear();
     kept?;
     if options.json {
@@ -164,12 +128,12 @@ fn one_run(
 /// Shows how a run ended.
 fn show(
     options: &Options,
-    number: u64,
-    run: &Run,
-    results: &Edn,
-    ending: Ending,
+    number: usize,
+    attempt: &Attempt,
     progress: &Progress,
 ) -> io::Result<()> {
+    let Attempt { run, ending, .. } = attempt;
+    let (ending, results) = (*ending, &attempt.results.map);
     // The first of them were told while the run went on.
     let warnings = results.get("warnings").and_then(Edn::as_seq).unwrap_or(&[]);
     for warning in warnings.iter().skip(run.warnings.len()) {
@@ -177,6 +141,12 @@ fn show(
     }
     if let Some(problem) = &run.problem {
         progress.insist(&format!("\n{problem}"));
+    }
+    if options.swarm {
+        progress.say(&format!("drawn for this seed: {}", attempt.options.drawn()));
+    }
+    if let Some(why) = run.timing.unrepeatable() {
+        progress.insist(why);
     }
     if options.json {
         // One line for each run.
@@ -193,61 +163,19 @@ fn show(
     print(ending.closing_line())
 }
 
-/// Writes everything that is kept of a run.
-fn keep(
-    options: &Options,
-    dir: &RunDir,
-    plan: &Plan,
-    expected: &Expectations,
-    run: &Run,
-    results: &Results,
-    ending: Ending,
-) -> io::Result<()> {
-    let json = serde_json::to_string_pretty(&results.map).map_err(io::Error::other)?;
-    let jsonl = run.history.to_jsonl().map_err(io::Error::other)?;
-    let files = [
-        ("results.edn", results.map.pretty(Edn::RESULTS_WIDTH)),
-        ("results.json", json),
-        ("history.edn", run.history.to_edn()),
-        ("history.jsonl", jsonl),
-    ];
-    for (name, contents) in &files {
-        dir.write(name, contents)?;
-    }
-    let log = |node: &String| (node.clone(), format!("node-logs/{node}.log"));
-    let problem = run.problem.as_ref().map(ToString::to_string);
-    report::write(
-        dir.path(),
-        &report::Input {
-            workload: &expected.workload,
-            options: &options.described(expected),
-            seed: expected.seed,
-            replay: &replay(expected.seed),
-            problem: problem.as_deref(),
-            history: &run.history,
-            nemesis: &plan.faults,
-            journal: &run.journal,
-            results: &results.map,
-            ending,
-            logs: &expected.setting.nodes.iter().map(log).collect::<Vec<_>>(),
-            files: &files.map(|(name, _)| name.to_owned()),
-        },
-    )
-}
-
 /// This command line with that seed, and for one run.
-fn replay(seed: u64) -> String {
+pub(super) fn replay(seed: u64) -> String {
     let mut words: Vec<String> = std::env::args().skip(1).collect();
     words.insert(0, "glomer".to_owned());
     // An option that is given again replaces itself; what follows `--` is the node's.
     let end = words.iter().position(|word| word == "--");
     let once = ["--seed", &seed.to_string(), "--runs", "1"].map(str::to_owned);
+    // A file of seeds would be run first.
+    if let Some(place) = words.iter().position(|word| word == "--seeds") {
+        words.drain(place..(place + 2).min(words.len()));
+    }
+    words.retain(|word| !word.starts_with("--seeds="));
     let end = end.unwrap_or(words.len());
     words.splice(end..end, once);
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
-}
-
-/// A seed that is new each time, and short enough to be copied by hand.
-fn any_seed() -> u64 {
-    RandomState::new().build_hasher().finish() % 1_000_000_000
 }

@@ -33,6 +33,8 @@ struct Client {
 struct Wait {
     /// What the owner calls the request.
     number: u64,
+    /// The node that is asked.
+    node: usize,
     deadline: Duration,
 }
 
@@ -74,12 +76,19 @@ impl Clients {
         }
     }
 
-    /// Gives a request its `msg_id` and waits for its answer until the deadline. The owner
+    /// Gives a request to a node its `msg_id` and waits for its answer until the deadline. The owner
     /// calls it by this number.
     ///
     /// # Panics
     /// When the client is closed.
-    pub fn request(&mut self, address: Address, number: u64, body: &mut Value, deadline: Duration) {
+    pub fn request(
+        &mut self,
+        address: Address,
+        number: u64,
+        node: usize,
+        body: &mut Value,
+        deadline: Duration,
+    ) {
         let client = self
             .open
             .get_mut(&address)
@@ -87,8 +96,24 @@ impl Clients {
         client.last_id += 1;
         let id = client.last_id;
         body["msg_id"] = id.into();
-        client.waiting.insert(id, Wait { number, deadline });
+        client.waiting.insert(
+            id,
+            Wait {
+                number,
+                node,
+                deadline,
+            },
+        );
         self.deadlines.insert((deadline, address, id));
+    }
+
+    /// Whether anyone waits for an answer of this node.
+    pub fn wait_for(&self, node: usize) -> bool {
+        let mut waits = self
+            .open
+            .values()
+            .flat_map(|client| client.waiting.values());
+        waits.any(|wait| wait.node == node)
     }
 
     /// What a client is for, if it waits for an answer.
@@ -101,7 +126,9 @@ impl Clients {
     pub fn answered(&mut self, address: Address, body: &Edn) -> Option<u64> {
         let client = self.open.get_mut(&address)?;
         let id = body.get("in_reply_to")?.as_int()?.try_into().ok()?;
-        let Wait { number, deadline } = client.waiting.remove(&id)?;
+        let Wait {
+            number, deadline, ..
+        } = client.waiting.remove(&id)?;
         self.deadlines.remove(&(deadline, address, id));
         Some(number)
     }
@@ -241,13 +268,13 @@ mod tests {
         let address = clients.open(&mut network, Owner::Thread(3));
         let second = Duration::from_secs(1);
         let mut request = json!({"type": "read"});
-        clients.request(address, 7, &mut request, second);
+        clients.request(address, 7, 0, &mut request, second);
         assert_eq!(request["msg_id"], 1);
         assert_eq!(clients.expired(second / 2), None);
         assert_eq!(clients.expired(second), Some((address, Owner::Thread(3))));
 
-        clients.request(address, 8, &mut request, 2 * second);
-        clients.request(address, 9, &mut request, 2 * second);
+        clients.request(address, 8, 0, &mut request, 2 * second);
+        clients.request(address, 9, 0, &mut request, 2 * second);
         assert_eq!(request["msg_id"], 3);
         assert_eq!(clients.waiting(address), Some(Owner::Thread(3)));
         for other in [
@@ -273,7 +300,7 @@ mod tests {
         let mut network = Network::<()>::new(Latency::default(), Rng::seeded(1));
         let mut clients = Clients::default();
         let address = clients.open(&mut network, Owner::Init(0));
-        clients.request(address, 1, &mut json!({}), Duration::ZERO);
+        clients.request(address, 1, 0, &mut json!({}), Duration::ZERO);
         clients.close(&mut network, address);
         assert_eq!(clients.expired(Duration::MAX), None);
         assert_eq!(

@@ -6,6 +6,8 @@
 #[cfg(feature = "command")]
 mod alarm;
 pub mod clients;
+#[cfg(feature = "command")]
+pub mod difference;
 pub mod drive;
 pub mod engine;
 pub mod journal;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use self::engine::{Engine, Hits};
 use self::journal::Journal;
 use self::node_errors::NodeErrors;
 use self::problem::Problem;
@@ -54,6 +57,28 @@ pub struct Run {
     pub timing: Timing,
     /// How long it took until the first operation was due.
     pub startup: Duration,
+    /// What the faults hit.
+    pub hits: Hits,
+}
+
+impl Run {
+    /// What came of an engine.
+    fn of(engine: Engine, node_errors: NodeErrors, timing: Timing) -> Run {
+        let startup = engine.origin().unwrap_or_default();
+        let hits = engine.hits();
+        let warnings = engine.warnings().to_vec();
+        let (history, journal, problem) = engine.finish();
+        Run {
+            history,
+            journal,
+            warnings,
+            node_errors,
+            problem,
+            timing,
+            startup,
+            hits,
+        }
+    }
 }
 
 /// The time of a run.
@@ -68,5 +93,19 @@ pub enum Timing {
     Virtual {
         /// How long a node took at most to get to a message that had arrived.
         turn_latency: Duration,
+        /// How many turns nodes had.
+        turns: u64,
+        /// Why the run cannot be repeated, if it is known that it cannot.
+        unrepeatable: Option<String>,
     },
+}
+
+impl Timing {
+    /// Why the run cannot be repeated, if it is known that it cannot.
+    pub fn unrepeatable(&self) -> Option<&str> {
+        match self {
+            Timing::Real { .. } => None,
+            Timing::Virtual { unrepeatable, .. } => unrepeatable.as_deref(),
+        }
+    }
 }

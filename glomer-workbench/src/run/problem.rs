@@ -96,8 +96,38 @@ pub enum ProblemKind {
         /// The nodes that send messages without end.
         nodes: Vec<String>,
     },
+    /// The node did not answer the first turn of virtual time as it should.
+    NoVirtualTime {
+        /// What it did instead.
+        instead: Instead,
+    },
+    /// The node did not come to the end of a turn.
+    Hangs {
+        /// How long the workbench waited, in real time.
+        after: Duration,
+    },
     /// Someone pressed Ctrl-C.
     Interrupted,
+}
+
+/// What a node did that does not know virtual time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// It wrote a line that is no end of a turn.
+    Wrote {
+        /// The line, cut if it is long.
+        line: String,
+    },
+    /// The process ended.
+    Ended {
+        /// How: its exit code or signal.
+        status: String,
+    },
+    /// It did not write anything.
+    Nothing {
+        /// How long the workbench waited, in real time.
+        after: Duration,
+    },
 }
 
 /// What a node wrote that would have been an answer.
@@ -179,13 +209,36 @@ impl Problem {
             | ProblemKind::Flood { .. }
             | ProblemKind::Workload { .. }
             | ProblemKind::StandsStill { .. }
+            | ProblemKind::NoVirtualTime { .. }
+            | ProblemKind::Hangs { .. }
             | ProblemKind::Interrupted => false,
         }
     }
 
+    /// Whether it is that someone pressed Ctrl-C.
+    pub fn is_interruption(&self) -> bool {
+        self.kind == ProblemKind::Interrupted
+    }
+
+    /// Whether another seed may go without it.
+    pub fn depends_on_the_seed(&self) -> bool {
+        !matches!(
+            self.kind,
+            ProblemKind::NotStarted { .. }
+                | ProblemKind::NoVirtualTime { .. }
+                | ProblemKind::Workload { .. }
+                | ProblemKind::Interrupted
+        )
+    }
+
+    /// A short name.
+    pub fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
     /// The problem as the results hold it.
     pub fn to_edn(&self) -> Edn {
-        let mut map = Edn::map([("type", Edn::kw(self.kind.name()))]);
+        let mut map = Edn::map([("type", Edn::kw(self.name()))]);
         if let Some(node) = &self.node {
             map.insert("node", node.as_str().into());
         }
@@ -257,6 +310,19 @@ impl Problem {
                 "time stands still: {} keep each other busy without end at one moment",
                 nodes.join(", ")
             ),
+            ProblemKind::NoVirtualTime { instead } => {
+                let instead = match instead {
+                    Instead::Wrote { line } => format!("answered the first turn with {line}"),
+                    Instead::Ended { status } => format!("ended at its first turn: {status}"),
+                    Instead::Nothing { after } => {
+                        format!("did not answer its first turn within {after:?}")
+                    }
+                };
+                format!("{node} does not know virtual time: it {instead}")
+            }
+            ProblemKind::Hangs { after } => {
+                format!("{node} did not come to the end of a turn within {after:?} of real time")
+            }
             ProblemKind::Interrupted => "the run was interrupted".to_owned(),
         }
     }
@@ -283,6 +349,15 @@ impl Problem {
                 "A node answers {\"type\": \"init\", \"msg_id\": M, …} with \
                  {\"type\": \"init_ok\", \"in_reply_to\": M}. Does it flush its output?",
             ),
+            ProblemKind::NoVirtualTime { .. } => Some(
+                "Without --clock virtual it runs in real time. Virtual time needs a node that \
+                 speaks the clock protocol, as all nodes of this framework do; how a node in \
+                 another language does is a page of the documentation of glomer-runtime, \
+                 guide::clock.",
+            ),
+            ProblemKind::Hangs { .. } => {
+                Some("Does it sleep, wait for something outside of the run, or loop without end?")
+            }
             ProblemKind::StandsStill { .. } => Some(
                 "Messages that provoke each other without end need a latency, and what a node \
                  repeats needs a pause.",
@@ -314,6 +389,8 @@ impl ProblemKind {
             ProblemKind::Flood { .. } => "message-flood",
             ProblemKind::Workload { .. } => "workload",
             ProblemKind::StandsStill { .. } => "time-stands-still",
+            ProblemKind::NoVirtualTime { .. } => "no-virtual-time",
+            ProblemKind::Hangs { .. } => "node-hangs",
             ProblemKind::Interrupted => "interrupted",
         }
     }

@@ -10,6 +10,7 @@ use memchr::{memchr, memrchr};
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
@@ -59,12 +60,7 @@ impl NodeProcess {
     ///
     /// # Errors
     /// If the program cannot be started.
-    pub fn spawn(
-        launch: &Launch,
-        log: File,
-        registry: &Registry,
-        tokens: [Token; 2],
-    ) -> io::Result<NodeProcess> {
+    pub fn spawn(launch: &Launch, log: File) -> io::Result<NodeProcess> {
         let mut child = Command::new(&launch.program)
             .args(&launch.args)
             .current_dir(directory())
@@ -76,12 +72,9 @@ impl NodeProcess {
             .map_err(|error| explained(&launch.program, error))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.ok_or_else(|| io::Error::other("the process has no pipes"))?;
-        let (mut stdin, mut stdout) = (Sender::from(stdin), Receiver::from(stdout));
+        let (stdin, stdout) = (Sender::from(stdin), Receiver::from(stdout));
         stdin.set_nonblocking(true)?;
         stdout.set_nonblocking(true)?;
-        let [token_out, token_in] = tokens;
-        registry.register(&mut stdout, token_out, Interest::READABLE)?;
-        registry.register(&mut stdin, token_in, Interest::WRITABLE)?;
         Ok(NodeProcess {
             child,
             stdin,
@@ -89,6 +82,16 @@ impl NodeProcess {
             unwritten: Vec::new(),
             unfinished: Vec::new(),
         })
+    }
+
+    /// Has its standard output, and its standard input, among the events that are waited for.
+    ///
+    /// # Errors
+    /// If the system does not let it.
+    pub fn register(&mut self, registry: &Registry, tokens: [Token; 2]) -> io::Result<()> {
+        let [token_out, token_in] = tokens;
+        registry.register(&mut self.stdout, token_out, Interest::READABLE)?;
+        registry.register(&mut self.stdin, token_in, Interest::WRITABLE)
     }
 
     /// Where to put what the node is to read; [`flush`](NodeProcess::flush) sends it.
@@ -113,6 +116,16 @@ impl NodeProcess {
         if self.unwritten.is_empty() && self.unwritten.capacity() > READ_AT_ONCE {
             self.unwritten = Vec::new();
         }
+    }
+
+    /// Whether the pipe did not take all that was to be written.
+    pub fn is_unflushed(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// Its standard input and output, to wait for.
+    pub fn pipes(&self) -> (&Sender, &Receiver) {
+        (&self.stdin, &self.stdout)
     }
 
     /// What the node wrote after its last line break, as far as it was read.
@@ -180,6 +193,17 @@ impl Drop for NodeProcess {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
         self.wait();
+    }
+}
+
+/// Every node takes two pipes; the usual limit of 1,024 open files is soon reached.
+pub fn allow_open_files(nodes: usize) {
+    let wanted = 2 * nodes as u64 + 128;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted
+    {
+        // If this fails, starting the nodes will, and say so.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
     }
 }
 

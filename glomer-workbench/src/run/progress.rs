@@ -1,5 +1,6 @@
 //! The live line that shows how a run goes, and what is said above it.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -54,8 +55,8 @@ impl Progress {
         self.bar.set_message(line(status, self.rate));
     }
 
-    /// Shows what is going on after the run.
-    pub fn then(&self, what: &'static str) {
+    /// Shows what is going on instead of a run.
+    pub fn then(&self, what: impl Into<Cow<'static, str>>) {
         self.bar.set_message(what);
     }
 

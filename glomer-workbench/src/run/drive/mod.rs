@@ -1,8 +1,13 @@
 //! What has the nodes of a run, and its time.
 
+#[cfg(feature = "command")]
+pub mod by_turns;
 pub mod in_process;
+#[cfg(feature = "command")]
+mod logs;
 #[cfg(feature = "command")]
 pub mod processes;
 mod turns;
+mod virtual_time;
 
 pub use turns::TURN_LATENCY;

@@ -1,26 +1,24 @@
 //! Processes in real time: the event loop between them and the engine.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 
+use super::logs::Logs;
 use crate::run::alarm::Alarm;
 use crate::run::engine::{Action, Engine};
-use crate::run::node_errors::NodeErrors;
 use crate::run::plan::Plan;
 use crate::run::problem::{NotAnAnswer, Problem, ProblemKind};
 use crate::run::process::{self, Launch, NodeProcess, ReadState, describe};
 use crate::run::progress::Progress;
-use crate::run::stderr::{self, Follower};
+use crate::run::stderr::Follower;
 use crate::run::{Run, Timing, wire};
 
 /// How many bytes may wait for a node that does not read.
@@ -29,8 +27,6 @@ const UNREAD_LIMIT: usize = 64 << 20;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a process may live on after it closed its output.
 const CLOSED_LIMIT: Duration = Duration::from_secs(2);
-/// How many lines of standard error an explanation shows.
-const STDERR_LINES: usize = 20;
 /// The token of the alarm; those of nodes are counted from zero.
 const ALARM: Token = Token(usize::MAX);
 
@@ -49,15 +45,9 @@ pub fn run(
     progress: &mut Progress,
 ) -> io::Result<Run> {
     fits(&plan)?;
-    fs::create_dir_all(logs)?;
-    allow_open_files(plan.setting.nodes.len());
     let nodes = &plan.setting.nodes;
-    let log_of = |node: &str| logs.join(format!("{node}.log"));
-    let paths: Vec<PathBuf> = nodes.iter().map(|node| log_of(node)).collect();
-    let follower = log_stderr.then(|| {
-        let named = nodes.iter().cloned().zip(paths.iter().cloned());
-        Follower::new(named)
-    });
+    process::allow_open_files(nodes.len());
+    let logs = Logs::new(logs, nodes)?;
     let poll = Poll::new()?;
     let mut driver = Driver {
         clock: Instant::now(),
@@ -70,8 +60,8 @@ pub fn run(
         lateness: Histogram::new(3).expect("three digits are a precision"),
         buffer: Vec::new(),
         engine: Engine::new(plan),
-        logs: paths,
-        follower,
+        follower: log_stderr.then(|| logs.follow()),
+        logs,
         progress,
     };
     driver.engine.start(Duration::ZERO);
@@ -108,7 +98,7 @@ struct Driver<'a> {
     dues: Vec<Duration>,
     lateness: Histogram<u64>,
     buffer: Vec<u8>,
-    logs: Vec<PathBuf>,
+    logs: Logs,
     follower: Option<Follower>,
     progress: &'a mut Progress,
 }
@@ -226,17 +216,12 @@ impl Driver<'_> {
     }
 
     fn spawn(&mut self, node: usize) {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.logs[node])
-            .map_err(|error| {
-                let path = self.logs[node].display();
-                io::Error::new(error.kind(), format!("{path}: {error}"))
-            });
         let tokens = [Token(2 * node), Token(2 * node + 1)];
-        let process =
-            log.and_then(|log| NodeProcess::spawn(self.launch, log, self.poll.registry(), tokens));
+        let process = self.logs.open(node).and_then(|log| {
+            let mut process = NodeProcess::spawn(self.launch, log)?;
+            process.register(self.poll.registry(), tokens)?;
+            Ok(process)
+        });
         match process {
             Ok(process) => self.processes[node] = Some(process),
             Err(error) => {
@@ -328,48 +313,23 @@ impl Driver<'_> {
         }
         self.processes.clear();
         self.show();
-        let startup = self.engine.origin().unwrap_or_default();
-        let names: Vec<String> = (0..self.logs.len())
+        let names: Vec<String> = (0..unfinished.len())
             .map(|node| self.engine.node_name(node).to_owned())
             .collect();
-        let mut node_errors = NodeErrors::default();
-        for (name, log) in names.iter().zip(&self.logs) {
-            node_errors.read(name, log)?;
-        }
-        let warnings = self.engine.warnings().to_vec();
-        let (history, journal, mut problem) = self.engine.finish();
-        if let Some(problem) = &mut problem
-            && let Some(node) = names
-                .iter()
-                .position(|name| Some(name) == problem.node.as_ref())
-        {
-            if let ProblemKind::NoInit { instead, .. } = &mut problem.kind {
-                *instead = instead.take().or_else(|| unfinished[node].clone());
+        let timing = Timing::Real {
+            lateness: self.lateness,
+        };
+        let mut run = Run::of(self.engine, self.logs.errors()?, timing);
+        if let Some(problem) = &mut run.problem {
+            let mut unfinished = names.iter().zip(unfinished);
+            if let ProblemKind::NoInit { instead, .. } = &mut problem.kind
+                && let Some((_, line)) =
+                    unfinished.find(|(name, _)| Some(*name) == problem.node.as_ref())
+            {
+                *instead = instead.take().or(line);
             }
-            problem.stderr = stderr::last_lines(&self.logs[node], STDERR_LINES);
-            problem.log = Some(self.logs[node].display().to_string());
+            self.logs.explain(problem);
         }
-        Ok(Run {
-            history,
-            journal,
-            warnings,
-            node_errors,
-            problem,
-            timing: Timing::Real {
-                lateness: self.lateness,
-            },
-            startup,
-        })
-    }
-}
-
-/// Every node takes two pipes; the usual limit of 1,024 open files is soon reached.
-fn allow_open_files(nodes: usize) {
-    let wanted = 2 * nodes as u64 + 128;
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < wanted
-    {
-        // If this fails, starting the nodes will, and say so.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+        Ok(run)
     }
 }

@@ -66,6 +66,8 @@ impl Engine {
                 self.nodes[node] = NodeState::Down;
                 self.network.take_down(self.address(node));
                 self.actions.push(Action::Kill(node));
+                self.hits.killed += 1;
+                self.hits.killed_at_work += u64::from(self.clients.wait_for(node));
                 return Some((node, "killed"));
             }
             Effect::Start(node) => {
@@ -81,6 +83,7 @@ impl Engine {
                 }
                 self.nodes[node] = NodeState::Paused;
                 self.actions.push(Action::Pause(node));
+                self.hits.paused += 1;
                 return Some((node, "paused"));
             }
             Effect::Resume(node) => {
@@ -95,8 +98,14 @@ impl Engine {
             Effect::Duplicate(p) => self.network.set_duplicate(p),
             Effect::Latency(latency) => self.network.set_latency(latency),
             Effect::Slow(factor) => self.network.slow(factor),
-            Effect::Rate(node, rate) => self.actions.push(Action::Rate(node, rate)),
-            Effect::Leap(node, ahead) => self.actions.push(Action::Leap(node, ahead)),
+            Effect::Rate(node, rate) => {
+                self.hits.skewed += u64::from(rate != 1.0);
+                self.actions.push(Action::Rate(node, rate));
+            }
+            Effect::Leap(node, ahead) => {
+                self.hits.skewed += 1;
+                self.actions.push(Action::Leap(node, ahead));
+            }
         }
         None
     }

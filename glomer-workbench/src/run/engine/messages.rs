@@ -109,7 +109,7 @@ impl Engine {
             mut body,
         } = request;
         self.clients
-            .request(client, number, &mut body, now + timeout);
+            .request(client, number, node, &mut body, now + timeout);
         self.send(now, client, self.address(node), body.to_string().into());
     }
 

@@ -71,6 +71,48 @@ pub enum Action {
     Warn(String),
 }
 
+/// What the faults hit, so that nobody trusts a run in which they hit nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// Messages that were sent and never handed over.
+    pub dropped: u64,
+    /// Nodes that were killed.
+    pub killed: u64,
+    /// Those of them that had not answered all requests of clients.
+    pub killed_at_work: u64,
+    /// Nodes that were paused.
+    pub paused: u64,
+    /// Clocks that were set another way.
+    pub skewed: u64,
+}
+
+impl std::ops::AddAssign for Hits {
+    fn add_assign(&mut self, other: Hits) {
+        self.dropped += other.dropped;
+        self.killed += other.killed;
+        self.killed_at_work += other.killed_at_work;
+        self.paused += other.paused;
+        self.skewed += other.skewed;
+    }
+}
+
+impl std::fmt::Display for Hits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Hits {
+            dropped,
+            killed,
+            killed_at_work,
+            paused,
+            skewed,
+        } = self;
+        write!(
+            f,
+            "{dropped} messages dropped, {killed} nodes killed ({killed_at_work} with requests \
+             of clients under way), {paused} paused, {skewed} clocks skewed"
+        )
+    }
+}
+
 /// Where a run stands, for a progress display.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Status {
@@ -184,6 +226,7 @@ pub struct Engine {
     /// Nodes that sent something in another's name.
     forgers: BTreeSet<usize>,
     status: Status,
+    hits: Hits,
     problem: Option<Problem>,
     actions: Vec<Action>,
 }
@@ -252,6 +295,7 @@ impl Engine {
             wrong_answers: 0,
             forgers: BTreeSet::new(),
             status: Status::default(),
+            hits: Hits::default(),
             problem: None,
             actions: Vec::new(),
             plan,
@@ -283,6 +327,14 @@ impl Engine {
     /// The results of the run.
     pub fn finish(self) -> (History, Journal, Option<Problem>) {
         (self.history, self.journal, self.problem)
+    }
+
+    /// What the faults have hit.
+    pub fn hits(&self) -> Hits {
+        Hits {
+            dropped: self.journal.dropped(),
+            ..self.hits
+        }
     }
 
     /// What is not right and does not end the run.

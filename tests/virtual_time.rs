@@ -1,0 +1,277 @@
+//! `glomer test --clock virtual`: real processes in virtual time.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// `glomer`, with one workload more.
+const COMMAND: &str = env!("CARGO_BIN_EXE_locks");
+const LOCKD: &str = env!("CARGO_BIN_EXE_lockd");
+/// A node in plain Python that gossips.
+const NODE: &str = include_str!("nodes/turns.py");
+
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    /// A node like the one in Python, but for some of its lines.
+    fn node(&self, changes: &[(&str, &str)]) -> PathBuf {
+        let mut text = NODE.to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        let path = self.0.path().join("node.py");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn test(&self, node: &Path, args: &str) -> Output {
+        let command = "test -w broadcast --node-count 3 --clock virtual --bin";
+        Command::new(COMMAND)
+            .args(command.split(' '))
+            .arg(node)
+            .args(args.split_whitespace())
+            .current_dir(self.0.path())
+            .output()
+            .unwrap()
+    }
+
+    /// What is kept of the last run.
+    fn kept(&self, file: &str) -> String {
+        let path = self.0.path().join("store/latest").join(file);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    fn results(&self) -> Value {
+        serde_json::from_str(&self.kept("results.json")).unwrap()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Faults that need no memory that survives a kill.
+const FAULTS: &str = "--nemesis partition,pause,skew --nemesis-interval 2 --time-limit 20";
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_in_python() {
+    let place = Place::new();
+    let node = place.node(&[(
+        "def handle(",
+        "print('starts', file=sys.stderr)\n\n\ndef handle(",
+    )]);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let output = place.test(&node, &format!("--seed 7 --rate 20 {FAULTS}"));
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let files = [
+            "history.edn",
+            "results.edn",
+            "messages.svg",
+            "node-logs/n1.log",
+        ];
+        kept.push(files.map(|file| place.kept(file)));
+    }
+    assert_eq!(kept[0], kept[1]);
+    assert_eq!(kept[0][3], "starts\n");
+    let results = place.results();
+    assert_eq!(results["clock"]["time"], "virtual");
+    assert_eq!(results["clock"]["turn-latency-ms"][1], 2.0);
+    assert_eq!(results["lateness"], Value::Null);
+    assert!(results["net"]["servers"]["msg-count"].as_u64() > Some(50));
+    let output = place.test(&node, &format!("--seed 8 --rate 20 {FAULTS}"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_ne!(kept[0][0], place.kept("history.edn"));
+}
+
+#[test]
+fn a_program_that_does_not_know_virtual_time_is_told_so() {
+    let place = Place::new();
+    for (change, said) in [
+        (
+            r#"print('{"src":"n0","dest":"clock","body":{"type":"error","in_reply_to":1,"code":10}}', flush=True)"#,
+            r#"answered the first turn with {"src":"n0","dest":"clock","body":{"type":"error""#,
+        ),
+        ("sys.exit(3)", "ended at its first turn: exit code 3"),
+    ] {
+        let node = place.node(&[("    turn = json", &format!("    {change}\n    turn = json"))]);
+        let output = place.test(&node, "--runs 9 --jobs 1");
+        assert_eq!(output.status.code(), Some(255));
+        let told = stderr(&output);
+        assert!(told.contains("does not know virtual time"), "{told}");
+        assert!(told.contains(said), "{told}");
+        assert!(told.contains("Without --clock virtual"), "{told}");
+        assert!(told.contains("1 runs"), "the others are not run: {told}");
+    }
+}
+
+#[test]
+fn nodes_without_an_end_to_a_moment_are_named() {
+    let place = Place::new();
+    let node = place.node(&[(
+        r#""next": next_gossip"#,
+        r#""next": next_gossip if me == "n0" else now"#,
+    )]);
+    let output = place.test(&node, "--seed 1");
+    assert_eq!(output.status.code(), Some(255));
+    let told = stderr(&output);
+    assert!(
+        told.contains("n1, n2 keep each other busy without end"),
+        "{told}"
+    );
+    assert_eq!(place.results()["problem"]["type"], "time-stands-still");
+}
+
+#[test]
+fn a_node_that_hangs_is_named() {
+    let place = Place::new();
+    let node = place.node(&[(
+        "    send(\"clock\", done)",
+        "    if me == 'n1' and held:\n        sys.stdin.read()\n    send(\"clock\", done)",
+    )]);
+    let output = place.test(&node, "--seed 1");
+    assert_eq!(output.status.code(), Some(255));
+    let told = stderr(&output);
+    assert!(
+        told.contains("n1 did not come to the end of a turn within 10s"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_failure_that_does_not_repeat_is_told_with_where_it_differs() {
+    let place = Place::new();
+    let lose = (
+        "held.add(body[\"message\"])",
+        "body[\"message\"] % 5 or held.add(body[\"message\"])",
+    );
+    let output = place.test(&place.node(&[lose]), "--seed 1 --time-limit 5");
+    assert_eq!(output.status.code(), Some(1));
+    let (results, told) = (place.results(), stderr(&output));
+    assert_eq!(results["clock"]["unrepeatable"], Value::Null, "{results}");
+    assert!(!told.contains("not deterministic"), "{told}");
+
+    let drawn = ("random.Random(clock[\"seed\"])", "random.Random()");
+    let output = place.test(&place.node(&[lose, drawn]), "--seed 1 --time-limit 5");
+    assert_eq!(output.status.code(), Some(1));
+    let (results, told) = (place.results(), stderr(&output));
+    let why = results["clock"]["unrepeatable"].as_str().unwrap();
+    assert!(why.contains("iteration over a HashMap"), "{why}");
+    assert!(
+        why.contains("The first difference is event of the network"),
+        "{why}"
+    );
+    assert!(why.contains("\"type\": \"gossip\""), "{why}");
+    assert!(told.contains(why), "{told}");
+}
+
+#[test]
+fn a_line_outside_of_a_turn_marks_the_run() {
+    let place = Place::new();
+    let late = "    sys.stdout.flush()\n    if turn['body']['now'] > 3_000_000_000:\n        \
+                send('n0', {'type': 'gossip', 'messages': []})\n        sys.stdout.flush()";
+    let node = place.node(&[("    sys.stdout.flush()", late)]);
+    let output = place.test(&node, "--seed 1 --time-limit 5");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let results = place.results();
+    let why = results["clock"]["unrepeatable"].as_str().unwrap();
+    assert!(
+        why.contains("wrote outside of its turn: {\"src\": \"n"),
+        "{why}"
+    );
+}
+
+#[test]
+fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
+    let place = Place::new();
+    // One seed in some: whoever draws so does not spread what it holds.
+    let lose = (
+        "random.Random(clock[\"seed\"])",
+        "random.Random(clock[\"seed\"])\n        GOSSIP *= 1 if rng.random() < 0.9 else 1_000",
+    );
+    let node = place.node(&[lose]);
+    let options = "--time-limit 5 --rate 10 --nemesis partition --seed 1";
+    let output = place.test(&node, &format!("--runs 12 --jobs 2 {options}"));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("12 runs: "), "{told}");
+    assert!(told.contains("messages dropped"), "{told}");
+    let table = told.split("smallest seed").nth(1).expect("a table");
+    let row = table.lines().nth(1).unwrap();
+    let columns: Vec<&str> = row.split_whitespace().collect();
+    let (count, smallest): (usize, u64) =
+        (columns[0].parse().unwrap(), columns[1].parse().unwrap());
+    assert!(row.contains("workload: lost"), "{row}");
+    assert!((1..12).contains(&count) && smallest < 13, "{row}");
+    let runs = fs::read_dir(place.0.path().join("store/broadcast")).unwrap();
+    let kept = runs
+        .filter(|run| run.as_ref().unwrap().file_type().unwrap().is_dir())
+        .count();
+    assert_eq!(kept, count);
+    assert_eq!(stdout(&output), "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻\n");
+
+    // The seed alone fails in the same way.
+    let alone = place.test(&node, &format!("{options} --seed {smallest}"));
+    assert_eq!(alone.status.code(), Some(1));
+
+    // Seeds that failed once go first.
+    let seeds = place.0.path().join("seeds");
+    fs::write(&seeds, format!("{smallest} # lost\n")).unwrap();
+    let options = format!("{options} --seeds {} --until-failure", seeds.display());
+    let output = place.test(&node, &format!("{options} --jobs 1"));
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("1 runs: 0 valid, 1 invalid"), "{told}");
+}
+
+#[test]
+fn a_swarm_draws_within_what_the_options_allow() {
+    let place = Place::new();
+    let node = place.node(&[]);
+    let options = format!("--swarm --latency 40 --rate 30 {FAULTS}");
+    let output = place.test(&node, &format!("{options} --runs 6 --seed 1"));
+    let told = stderr(&output);
+    assert!(told.contains("6 runs: "), "{told}");
+    let drawn = |seed: u64| {
+        let output = place.test(&node, &format!("{options} --seed {seed}"));
+        let told = stderr(&output);
+        let line = told.lines().find(|line| line.starts_with("drawn for"));
+        line.unwrap_or_else(|| panic!("{told}")).to_owned()
+    };
+    let seeds: Vec<String> = (1..6).map(drawn).collect();
+    assert!(
+        seeds.iter().any(|line| !line.contains("nodes n0 n1 n2,")),
+        "{seeds:?}"
+    );
+    assert!(seeds.iter().any(|line| !line.contains("skew")), "{seeds:?}");
+    assert_eq!(seeds[0], drawn(1));
+}
+
+#[test]
+fn what_is_for_virtual_time_says_so() {
+    let place = Place::new();
+    for option in ["--turn-latency 5", "--jobs 2", "--nemesis skew"] {
+        let output = Command::new(COMMAND)
+            .args(format!("test -w locks --bin {LOCKD} {option}").split(' '))
+            .current_dir(place.0.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(255));
+        let told = stderr(&output);
+        assert!(told.contains("virtual time"), "{told}");
+    }
+}
