@@ -1,0 +1,55 @@
+//! How fast workloads run against nodes in this process: `cargo bench -p glomer-tests --bench
+//! in_process`. All of it, the checks included.
+
+use std::time::{Duration, Instant};
+
+use glomer_runtime::sim::{Latency, ms, secs};
+use glomer_workbench::Test;
+use glomer_workbench::workload::Broadcast;
+
+#[allow(dead_code)]
+#[path = "../broadcast/src/main.rs"]
+mod broadcast;
+#[path = "locks/handlers.rs"]
+mod handlers;
+#[path = "locks/workload.rs"]
+mod workload;
+
+/// How many runs of broadcast.
+const RUNS: u64 = 10;
+/// What a run of broadcast lasts in its own time: 20 seconds, and 10 to recover.
+const LASTS: Duration = secs(30);
+/// How many runs of locks.
+const SEEDS: u64 = 1_000;
+
+fn main() {
+    // One seed at a time takes one core.
+    let start = Instant::now();
+    for seed in 0..RUNS {
+        Test::new(Broadcast::default())
+            .nodes(25)
+            .rate(100.0)
+            .latency(Latency::constant(ms(100)))
+            .time_limit(secs(20))
+            .seeds([seed])
+            .run::<broadcast::State>()
+            .assert_valid();
+    }
+    let took = start.elapsed() / RUNS as u32;
+    println!(
+        "broadcast, 25 nodes, rate 100, 100 ms, 20 s and recovery: {took:.2?}, {:.0} times as \
+         fast as real time on one core",
+        LASTS.as_secs_f64() / took.as_secs_f64()
+    );
+
+    let start = Instant::now();
+    Test::new(workload::Locks)
+        .nodes(3)
+        .rate(20.0)
+        .time_limit(secs(10))
+        .seeds(0..SEEDS)
+        .run::<handlers::Server>()
+        .assert_valid();
+    let took = start.elapsed();
+    println!("locks, 3 nodes, rate 20, 10 s, {SEEDS} seeds on all cores: {took:.2?}");
+}
