@@ -273,9 +273,10 @@ fn call(callee: &Callee) -> (TokenStream, TokenStream) {
         }
     });
     let call = quote!(#name(#(#arguments),*));
-    match callee.is_async {
-        true => (quote!(wait), quote!(async move { #call.await })),
-        false => (quote!(sync), call),
+    if callee.is_async {
+        (quote!(wait), quote!(async move { #call.await }))
+    } else {
+        (quote!(sync), call)
     }
 }
 
@@ -291,9 +292,10 @@ fn locals(callee: &Callee) -> [TokenStream; 3] {
 
 /// A local variable that the user's names cannot clash with, or `_`.
 fn local(used: bool, name: &str) -> TokenStream {
-    match used {
-        true => Ident::new(name, Span::mixed_site()).into_token_stream(),
-        false => quote!(_),
+    if used {
+        Ident::new(name, Span::mixed_site()).into_token_stream()
+    } else {
+        quote!(_)
     }
 }
 

@@ -322,10 +322,12 @@ impl<C: SerializeStruct<Ok = (), Error = serde_json::Error>> SerializeStruct for
         name: &'static str,
         value: &T,
     ) -> serde_json::Result<()> {
-        match is_header(name) {
-            false => self.fields.serialize_field(name, value),
-            true if self.is_reply => Err(taken(name)),
-            true => Ok(()),
+        if !is_header(name) {
+            self.fields.serialize_field(name, value)
+        } else if self.is_reply {
+            Err(taken(name))
+        } else {
+            Ok(())
         }
     }
 
