@@ -1,5 +1,7 @@
 //! g-counter and pn-counter
 
+use glomer_workbench::edn::Edn;
+
 use crate::support::{assert_has, assert_table, check};
 
 #[test]
@@ -111,6 +113,11 @@ fn sums_that_cannot_be_told_are_unknown() {
         ",
     );
     assert_has(&results, "{:valid? :unknown}");
+    let error = results.get("error").and_then(Edn::name).unwrap();
+    assert!(
+        error.starts_with("1.5 is not an integer to count with"),
+        "{error}"
+    );
     let mut lines = String::new();
     for process in 0..40 {
         let delta = 3_i64.pow(process);
