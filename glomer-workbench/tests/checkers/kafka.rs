@@ -677,6 +677,12 @@ fn the_errors_are_jepsens() {
                 + "0 ok send [[:send \"k\" [0 1]]]",
         ),
         (
+            "late: polled before its send, which failed and so has no place in time",
+            "g1a-cases",
+            "(:G1a)",
+            one.clone() + &poll("[[0 1] [1 2]]") + &sent("fail", 2),
+        ),
+        (
             "late: sent after it was polled",
             CYCLES,
             "(:G1c-realtime)",
