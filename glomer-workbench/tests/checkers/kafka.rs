@@ -1,8 +1,9 @@
 //! kafka
 
 use glomer_workbench::edn::Edn;
+use glomer_workbench::workload::Setting;
 
-use crate::support::{assert_has, check, edn};
+use crate::support::{assert_has, check, edn, verdict};
 
 fn kafka(lines: &str) -> Edn {
     check("kafka", lines)
@@ -588,6 +589,31 @@ fn the_errors_are_jepsens() {
             one.clone() + &sent("info", 2) + &poll("[[0 1]]"),
         ),
         (
+            "info: a send whose offset is known, which was not polled",
+            "must-have-committed?",
+            "()",
+            one.clone()
+                + "2 invoke send [[:send \"k\" 2]]\n2 info send [[:send \"k\" [1 2]]]\n"
+                + &send(3, 2)
+                + &poll("[[0 1] [2 3]]"),
+        ),
+        (
+            "fail: a send that landed before the one before it",
+            "nonmonotonic-send-cases",
+            "(:G1a)",
+            send(1, 1)
+                + "0 invoke send [[:send \"k\" 2]]\n0 fail send [[:send \"k\" 2]]\n"
+                + &poll("[[0 2] [1 1]]"),
+        ),
+        (
+            "info: a poll whose messages are known, for the second time",
+            "poll-skip+nonmonotonic-cases-per-process",
+            "(:nonmonotonic-poll)",
+            one.clone()
+                + &poll("[[0 1]]")
+                + "1 invoke poll [[:poll]]\n1 info poll [[:poll {\"k\" [[0 1]]}]]",
+        ),
+        (
             "info: a poll after a timeout, a missing field or another type",
             "op-reads",
             "(:unseen)",
@@ -713,4 +739,54 @@ fn messages_at_negative_offsets_only_are_unknown() {
         "#,
     );
     assert_has(&results, "{:valid? :unknown}");
+}
+
+/// As in Jepsen's `int-poll-skip+nonmonotonic-cases`.
+#[test]
+fn a_poll_during_which_its_key_was_reassigned_may_skip() {
+    let rebalanced = |key: &str| {
+        let text = format!(
+            r#"
+            {{:type :invoke, :process 0, :f :send, :value [[:send "k" 1]]}}
+            {{:type :ok, :process 0, :f :send, :value [[:send "k" [0 1]]]}}
+            {{:type :invoke, :process 1, :f :poll, :value [[:poll]]}}
+            {{:type :ok, :process 1, :f :poll, :value [[:poll {{"k" [[0 1] [0 1]]}}]],
+              :rebalance-log [{{:keys ["other"]}} {{:keys ["{key}"]}}]}}
+            "#
+        );
+        verdict("kafka", &text.parse().unwrap(), &Setting::new(1))
+    };
+    assert_errors(&rebalanced("k"), true, "()");
+    assert_errors(&rebalanced("l"), false, "(:int-nonmonotonic-poll)");
+}
+
+/// As in Jepsen's `realtime-lag`: an assignment keeps how far a key was polled, a subscription
+/// forgets it.
+#[test]
+fn the_lag_is_counted_from_what_was_polled_before() {
+    let lag = |f: &str| {
+        let results = kafka(&format!(
+            r#"
+            0 invoke send [[:send "k" 1]]
+            0 ok send [[:send "k" [0 1]]]
+            1 invoke poll [[:poll]]
+            1 ok poll [[:poll {{"k" [[0 1]]}}]]
+            0 invoke send [[:send "k" 2]]
+            0 ok send [[:send "k" [1 2]]]
+            1 invoke {f} ["k" "l"]
+            1 ok {f} ["k" "l"]
+            1 invoke poll [[:poll]]
+            1 ok poll [[:poll {{}}]]
+            "#
+        ));
+        results.get("worst-realtime-lag").cloned().unwrap()
+    };
+    let kept = edn(r#"{:time 0.08, :process 1, :key "k", :lag 0.03}"#);
+    assert_eq!(lag("assign"), kept);
+    // Of equal ones, the first.
+    let forgotten = edn(r#"{:time 0.02, :process 1, :key "k", :lag 0.0}"#);
+    assert_eq!(lag("subscribe"), forgotten);
+    // Who sends does not lag.
+    let sends = kafka("0 invoke send [[:send \"k\" 1]]\n0 ok send [[:send \"k\" [0 1]]]");
+    assert_has(&sends, "{:worst-realtime-lag {:time 0.0, :lag 0.0}}");
 }
