@@ -486,6 +486,8 @@ fn what_is_not_a_transaction_is_unknown() {
     for value in [
         "nil",
         "[[:pull]]",
+        "[[:pull \"k\" 1]]",
+        "[[:pull {}]]",
         "[[:poll [1]]]",
         "[[:poll {\"k\" [[0]]}]]",
         "[7]",
@@ -632,6 +634,12 @@ fn the_errors_are_jepsens() {
             one.clone() + &poll("nil"),
         ),
         (
+            "null: as an offset",
+            "version-orders-reduce-mop",
+            "()",
+            one.clone() + &poll("[[nil 1]]"),
+        ),
+        (
             "null: as a message",
             "version-orders",
             "()",
@@ -771,6 +779,8 @@ fn the_lag_is_counted_from_what_was_polled_before() {
             0 ok send [[:send "k" [0 1]]]
             1 invoke poll [[:poll]]
             1 ok poll [[:poll {{"k" [[0 1]]}}]]
+            1 invoke poll [[:poll]]
+            1 ok poll [[:poll {{}}]]
             0 invoke send [[:send "k" 2]]
             0 ok send [[:send "k" [1 2]]]
             1 invoke {f} ["k" "l"]
@@ -781,7 +791,7 @@ fn the_lag_is_counted_from_what_was_polled_before() {
         ));
         results.get("worst-realtime-lag").cloned().unwrap()
     };
-    let kept = edn(r#"{:time 0.08, :process 1, :key "k", :lag 0.03}"#);
+    let kept = edn(r#"{:time 0.1, :process 1, :key "k", :lag 0.03}"#);
     assert_eq!(lag("assign"), kept);
     // Of equal ones, the first.
     let forgotten = edn(r#"{:time 0.02, :process 1, :key "k", :lag 0.0}"#);
