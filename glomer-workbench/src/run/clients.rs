@@ -302,6 +302,7 @@ mod tests {
         let address = clients.open(&mut network, Owner::Init(0));
         clients.request(address, 1, 0, &mut json!({}), Duration::ZERO);
         clients.close(&mut network, address);
+        assert_eq!(clients.next_deadline(), None);
         assert_eq!(clients.expired(Duration::MAX), None);
         assert_eq!(
             clients.answered(address, &body(json!({"in_reply_to": 1}))),

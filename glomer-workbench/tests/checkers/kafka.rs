@@ -723,6 +723,15 @@ fn the_errors_are_jepsens() {
             poll("[[0 1]]") + &one,
         ),
         (
+            "late: and something else was under way meanwhile",
+            CYCLES,
+            "(:G1c-realtime)",
+            "2 invoke poll [[:poll]]\n".to_owned()
+                + &poll("[[0 1]]")
+                + "2 ok poll [[:poll {}]]\n"
+                + &one,
+        ),
+        (
             "unasked: nobody sent it",
             NO_WRITER,
             "(:unwritten-read)",
