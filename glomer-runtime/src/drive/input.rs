@@ -1,9 +1,10 @@
 //! Standard input, cut into lines.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead};
+use std::io;
 use std::time::Duration;
 
+use memchr::memchr;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
@@ -123,8 +124,9 @@ impl Input {
     /// line feed.
     pub(super) fn next_line(&mut self) -> Option<Line<'_>> {
         let rest = &self.buffer[self.searched..self.filled];
-        let end = self.searched + (&*rest).skip_until(b'\n').unwrap_or(rest.len());
-        let whole = end > self.searched && self.buffer[end - 1] == b'\n';
+        let line_feed = memchr(b'\n', rest);
+        let whole = line_feed.is_some();
+        let end = self.searched + line_feed.map_or(rest.len(), |place| place + 1);
         let start = self.taken;
         self.searched = end;
         if !whole && self.refused.is_none() && end - start > self.max_line {
