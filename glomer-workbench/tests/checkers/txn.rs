@@ -725,6 +725,19 @@ fn the_verdict_over_answers_is_maelstroms() {
              1 ok txn [[:r 1 [1]]]",
         ),
         (
+            "ok: the longer of two lists has an element whose append was answered as if it had not",
+            DIRTY,
+            ":unknown",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn [[:append 1 1]]
+             0 invoke txn [[:append 1 2]]
+             0 ok txn []
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1 2]]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]",
+        ),
+        (
             "ok: a read is missing from the answer",
             DIRTY,
             "true",
