@@ -12,5 +12,5 @@ unsafe fn broadcast(cx: Context, state: &mut u64, name: &str) -> u64 {
 fn main() {
     let cx = Context::mock("n1", ["n1"]);
     cx.send("n1", Broadcast { name: String::new() });
-    let _ = unsafe { broadcast(cx, &mut 0, "name") };
+    let _ = unsafe { broadcast(Context::clone(&cx), &mut 0, "name") };
 }

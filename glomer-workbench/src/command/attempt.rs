@@ -196,9 +196,10 @@ impl Attempt {
             Validity::Unknown => "unknown: ",
             _ => "",
         };
-        match said.is_empty() {
-            true => format!("{verdict}{part}"),
-            false => format!("{verdict}{part}: {}", said.join(", ")),
+        if said.is_empty() {
+            format!("{verdict}{part}")
+        } else {
+            format!("{verdict}{part}: {}", said.join(", "))
         }
     }
 

@@ -226,9 +226,10 @@ impl Search<'_> {
             Ending::Valid => None,
             _ => Some(self.failed(&mut attempt, logs)?),
         };
-        let json = match self.job.options.json {
-            true => Some(serde_json::to_string(&attempt.results.map)?),
-            false => None,
+        let json = if self.job.options.json {
+            Some(serde_json::to_string(&attempt.results.map)?)
+        } else {
+            None
         };
         Ok(Some(Outcome {
             seed,
@@ -348,9 +349,10 @@ impl fmt::Display for Summary {
         for (kind, seeds) in kinds {
             let others = seeds.iter().skip(1).take(SEEDS_TOLD);
             let others: Vec<String> = others.map(u64::to_string).collect();
-            let also = match others.is_empty() {
-                true => String::new(),
-                false => format!(" (also {})", others.join(", ")),
+            let also = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" (also {})", others.join(", "))
             };
             write!(f, "\n{:>6}  {:<14} {kind}{also}", seeds.len(), seeds[0])?;
         }
