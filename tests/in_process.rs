@@ -7,7 +7,8 @@ use glomer_runtime::sim::{Latency, ms, secs};
 use glomer_workbench::Test;
 use glomer_workbench::workload::Broadcast;
 
-#[allow(dead_code)]
+// Its own tests are not run here.
+#[allow(dead_code, unused_imports)]
 #[path = "../broadcast/src/main.rs"]
 mod broadcast;
 #[path = "locks/handlers.rs"]
