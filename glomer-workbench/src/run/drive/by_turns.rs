@@ -265,16 +265,9 @@ impl Nodes for ByTurns<'_> {
     }
 
     fn deliver(&mut self, _: Duration, dest: &str, delivery: &Delivery) {
-        let Delivery {
-            node,
-            id,
-            src,
-            body,
-            ..
-        } = delivery;
-        let member = &mut self.members[*node];
+        let member = &mut self.members[delivery.node];
         if member.process.is_some() {
-            wire::write(&mut member.inbox, *id, src, dest, body);
+            delivery.write(&mut member.inbox, dest);
             member.messages += 1;
         }
     }

@@ -13,7 +13,7 @@ use crate::run::engine::Engine;
 use crate::run::node_errors::NodeErrors;
 use crate::run::plan::Plan;
 use crate::run::problem::{Problem, ProblemKind};
-use crate::run::{Run, Timing, wire};
+use crate::run::{Run, Timing};
 
 /// Runs nodes as planned. Each delivery to a node takes up to `turn_latency`; `program` says
 /// what the node of a number runs.
@@ -88,17 +88,10 @@ impl Nodes for InProcess {
     }
 
     fn deliver(&mut self, _: Duration, dest: &str, delivery: &Delivery) {
-        let Delivery {
-            node,
-            id,
-            src,
-            body,
-            ..
-        } = delivery;
         let mut line = Vec::new();
-        wire::write(&mut line, *id, src, dest, body);
+        delivery.write(&mut line, dest);
         line.pop();
-        self.turns.entry(*node).or_default().push(line);
+        self.turns.entry(delivery.node).or_default().push(line);
     }
 
     fn deadline(&self) -> Option<Duration> {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 
+use crate::run::wire;
+
 /// How long a delivery to a node takes at most, unless told otherwise.
 pub const TURN_LATENCY: Duration = Duration::from_millis(2);
 
@@ -25,6 +27,13 @@ pub(crate) struct Delivery {
     pub(crate) src: Arc<str>,
     /// The body.
     pub(crate) body: Arc<str>,
+}
+
+impl Delivery {
+    /// Appends the line that the node, which is called `dest`, is to read.
+    pub(crate) fn write(&self, output: &mut Vec<u8>, dest: &str) {
+        wire::write(output, self.id, &self.src, dest, &self.body);
+    }
 }
 
 /// The messages that wait for their turn.
