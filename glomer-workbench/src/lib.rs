@@ -38,7 +38,9 @@ pub use test::{Test, Tested, Tests};
 pub mod prelude {
     #[cfg(feature = "command")]
     pub use crate::Cli;
-    pub use crate::checker::{Effect, Model, linearizable, sequentially_consistent};
+    pub use crate::checker::{
+        Effect, Model, SetOp, linearizable, sequentially_consistent, set_full,
+    };
     pub use crate::history::typed::{History, Operation, Outcome};
     pub use crate::verdict::{Validity, Verdict};
     pub use crate::workload::{Client, Errors, FinalStep, FinalTurn, Setting, Turn, Workload};

@@ -194,17 +194,35 @@ pub fn entry(index: usize) -> Edn {
     Edn::Tagged(ENTRY.to_owned(), Box::new(index.into()))
 }
 
+/// The same, shown with this function in place of its own.
+pub fn entry_as(index: usize, f: &str) -> Edn {
+    Edn::Tagged(
+        ENTRY.to_owned(),
+        Box::new(Edn::vector([Edn::from(index), f.into()])),
+    )
+}
+
+/// The entry of the record that is meant by what [`entry`] and [`entry_as`] make.
+fn entry_of(record: &Record, meant: &Edn) -> Option<Edn> {
+    let (index, f) = match meant.as_seq() {
+        Some([index, f]) => (index, f.name()),
+        _ => (meant, None),
+    };
+    let index = usize::try_from(index.as_int()?).ok()?;
+    let place = record.0.binary_search_by_key(&index, |op| op.index).ok()?;
+    let mut op = record.0[place].clone();
+    if let Some(f) = f {
+        f.clone_into(&mut op.f);
+    }
+    Some(op.to_tagged())
+}
+
 /// A figure with its entries as the record has them.
 fn show(value: &Edn, record: &Record) -> Edn {
     let all = |items: &[Edn]| items.iter().map(|item| show(item, record)).collect();
     match value {
-        Edn::Tagged(tag, index) if tag == ENTRY => {
-            let index = index.as_int().and_then(|index| usize::try_from(index).ok());
-            let found = index.and_then(|index| {
-                let place = record.0.binary_search_by_key(&index, |op| op.index).ok()?;
-                Some(record.0[place].to_tagged())
-            });
-            found.unwrap_or_else(|| value.clone())
+        Edn::Tagged(tag, meant) if tag == ENTRY => {
+            entry_of(record, meant).unwrap_or_else(|| value.clone())
         }
         Edn::List(items) => Edn::List(all(items)),
         Edn::Vector(items) => Edn::Vector(all(items)),

@@ -25,6 +25,7 @@ pub use availability::{Availability, availability};
 pub use consistency::ConsistencyModel;
 pub use exceptions::exceptions;
 pub use order::{Effect, Model, linearizable, sequentially_consistent};
+pub use set_full::{SetOp, set_full};
 pub use stats::stats;
 
 pub use crate::verdict::{Validity, Verdict, merge_validity};

@@ -1,11 +1,6 @@
-//! broadcast and g-set: what was added shows up in reads, and stays.
+//! Sets: what was added shows up in reads, and stays.
 //!
-//! This is Jepsen's `set-full` checker without `:linearizable?`. Each added element is *known*
-//! from its acknowledgement or the first read that returns it, whichever completes first. It is
-//! *stable* if a read that returns it began after the last one that does not; *lost* if a read
-//! that does not return it began after it was known, and after all that do; else it was *never
-//! read*. A stable element is *stale* if a read began at least a millisecond after it was known
-//! and still did not return it.
+//! This is Jepsen's `set-full` checker without `:linearizable?`.
 //!
 //! Jepsen means to reject reads that return an element more than once, but its test of the
 //! multiplicity is turned around and never fires. The verdict here is the one Maelstrom gives;
@@ -17,50 +12,83 @@
 //! read of an element.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use crate::edn::Edn;
-use crate::history::{Excerpt, History, Op, OpType};
-
-use super::{Validity, Verdict};
+use crate::history::Excerpt;
+use crate::history::typed::{History, Moment, Operation};
+use crate::verdict::{Validity, Verdict, entry, entry_as};
 
 /// How many of the stalest elements the results show.
 const WORST_SHOWN: usize = 8;
 const QUANTILES: [f64; 5] = [0.0, 0.5, 0.95, 0.99, 1.0];
 const NS_PER_MS: i64 = 1_000_000;
 
-/// An element that a client tried to add. Places are positions in the history.
-struct Element<'a> {
-    value: &'a Edn,
-    /// Where the last attempt to add it began. What happened before says nothing about it.
-    added_at: usize,
-    known: Option<&'a Op>,
-    last_present: Option<&'a Op>,
-    last_absent: Option<&'a Op>,
+/// What an operation is to a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetOp<'h, Element> {
+    /// It adds this element.
+    Add(&'h Element),
+    /// It took effect, and these elements came back. More than one of the same is a warning.
+    Read(Vec<&'h Element>),
 }
 
-struct Read<'a> {
-    invocation: &'a Op,
-    completed_at: usize,
-    /// The elements it returned, as places in the list of elements.
-    returned: Vec<usize>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Durability {
-    Stable { latency: i64 },
-    Lost { latency: i64 },
-    NeverRead,
-}
-
-/// Checks a history of reads and of additions by the function `add`.
+/// Whether every element that was added stays, which is Jepsen's `set-full`: the history is
+/// invalid if an element is lost, and unknown if none can be said to be there.
 ///
-/// # Errors
-/// If a read returned something other than a collection.
-pub(crate) fn check(history: &History, add: &str) -> Result<Verdict, String> {
-    let mut elements = attempted(history, add);
+/// `what` says what each operation is to the set; of a read without an answer, and of operations
+/// that have nothing to do with it, that is `None`.
+///
+/// An element is *known* once its addition was acknowledged or a read returned it. It is *stable*
+/// if a read that returns it began after the last one that does not. It is *lost* if a read that
+/// does not return it began after it was known, and after all that do. Otherwise it was *never
+/// read*, and nothing is said about it. A stable element is *stale* if a read began at least a
+/// millisecond after it was known and still did not return it.
+///
+/// The figures are those of Jepsen, such as `lost` and `stable-latencies`: in milliseconds from
+/// when an element was known until every read had it, by quantile. An addition is shown as `:add`
+/// there, whatever the workload calls it.
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_workbench::checker::{SetOp, set_full};
+/// use glomer_workbench::edn::Edn;
+/// use glomer_workbench::history::typed::{History, Operation, Outcome};
+/// use glomer_workbench::verdict::Validity;
+///
+/// enum Op {
+///     Insert(u64),
+///     All,
+/// }
+///
+/// let ms = Duration::from_millis;
+/// let history: History<Op, Vec<u64>> = [
+///     Operation::new(0, Op::Insert(7), ms(0)).ended(ms(10), Outcome::Ok(vec![])),
+///     Operation::new(1, Op::Insert(8), ms(0)).ended(ms(10), Outcome::Info),
+///     Operation::new(0, Op::All, ms(20)).ended(ms(30), Outcome::Ok(vec![8])),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// let verdict = set_full(&history, |operation| match &operation.op {
+///     Op::Insert(element) => Some(SetOp::Add(element)),
+///     Op::All => Some(SetOp::Read(operation.output()?.iter().collect())),
+/// });
+/// assert_eq!(verdict.validity(), Validity::False);
+/// assert_eq!(verdict.get("lost"), Some(&Edn::list([7])));
+/// assert_eq!(verdict.get("stable-count"), Some(&Edn::Int(1)));
+/// ```
+pub fn set_full<'h, Op, Output, Element>(
+    history: &'h History<Op, Output>,
+    what: impl Fn(&'h Operation<Op, Output>) -> Option<SetOp<'h, Element>>,
+) -> Verdict
+where
+    Element: Clone + Eq + Hash + Into<Edn> + Ord + 'h,
+{
+    let (mut elements, ends) = operations(history, what);
     let mut duplicated = BTreeMap::new();
-    let mut reads = observe(history, add, &mut elements, &mut duplicated)?;
-    reads.sort_by_key(|read| std::cmp::Reverse(read.invocation.index));
+    let mut reads = observe(ends, &mut elements, &mut duplicated);
+    reads.sort_by_key(|read| std::cmp::Reverse(read.invoked));
     find_last_reads(&mut elements, &reads);
     elements.sort_by_key(|element| element.value);
     let verdict = results(&elements, &duplicated);
@@ -70,101 +98,163 @@ pub(crate) fn check(history: &History, add: &str) -> Result<Verdict, String> {
             "reads returned {} elements more than once, such as {}, {times} times in one \
              read: a set has each of its elements once; Maelstrom does not mind",
             duplicated.len(),
-            Excerpt(element)
+            Excerpt(&edn(*element))
         )
     });
-    Ok(warning.into_iter().fold(verdict, Verdict::warn))
+    warning.into_iter().fold(verdict, Verdict::warn)
 }
 
-fn attempted<'a>(history: &'a History, add: &str) -> Vec<Element<'a>> {
-    let mut last_attempts: HashMap<&Edn, usize> = HashMap::new();
-    for (place, op) in history.0.iter().enumerate() {
-        if op.f == add && op.kind == OpType::Invoke {
-            last_attempts.insert(&op.value, place);
+fn edn(element: &(impl Clone + Into<Edn>)) -> Edn {
+    element.clone().into()
+}
+
+/// An element that a client tried to add.
+struct Element<'h, E> {
+    value: &'h E,
+    /// When the last attempt to add it began. What happened before says nothing about it.
+    added: Moment,
+    known: Option<Known>,
+    /// When the last read began that returns it.
+    last_present: Option<Moment>,
+    /// When the last read began that does not.
+    last_absent: Option<Moment>,
+}
+
+/// From when on an element is known.
+#[derive(Clone, Copy)]
+struct Known {
+    at: Moment,
+    by_a_read: bool,
+}
+
+struct Read {
+    invoked: Moment,
+    completed: Moment,
+    /// The elements it returned, as places in the list of elements.
+    returned: Vec<usize>,
+}
+
+/// The end of an operation that took effect.
+enum End<'h, E> {
+    Added(Moment, &'h E),
+    Read {
+        invoked: Moment,
+        completed: Moment,
+        returned: Vec<&'h E>,
+    },
+}
+
+impl<E> End<'_, E> {
+    fn at(&self) -> Moment {
+        match self {
+            End::Added(at, _) | End::Read { completed: at, .. } => *at,
         }
     }
-    let mut elements: Vec<Element<'_>> = last_attempts
-        .into_iter()
-        .map(|(value, added_at)| Element {
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    Stable { latency: i64 },
+    Lost { latency: i64 },
+    NeverRead,
+}
+
+/// The elements in the order in which they were last added, and what took effect in the order in
+/// which it ended.
+fn operations<'h, Op, Output, E: Eq + Hash>(
+    history: &'h History<Op, Output>,
+    what: impl Fn(&'h Operation<Op, Output>) -> Option<SetOp<'h, E>>,
+) -> (Vec<Element<'h, E>>, Vec<End<'h, E>>) {
+    let mut last_attempts: HashMap<&E, Moment> = HashMap::new();
+    let mut ends = Vec::new();
+    for operation in history {
+        let completed = operation.output().and(operation.completed);
+        match (what(operation), completed) {
+            (Some(SetOp::Add(element)), completed) => {
+                last_attempts.insert(element, operation.invoked);
+                ends.extend(completed.map(|at| End::Added(at, element)));
+            }
+            (Some(SetOp::Read(returned)), Some(completed)) => ends.push(End::Read {
+                invoked: operation.invoked,
+                completed,
+                returned,
+            }),
+            (Some(SetOp::Read(_)) | None, _) => {}
+        }
+    }
+    let elements = last_attempts.into_iter();
+    let mut elements: Vec<Element<'_, E>> = elements
+        .map(|(value, added)| Element {
             value,
-            added_at,
+            added,
             known: None,
             last_present: None,
             last_absent: None,
         })
         .collect();
-    elements.sort_unstable_by_key(|element| element.added_at);
-    elements
+    elements.sort_unstable_by_key(|element| element.added);
+    ends.sort_unstable_by_key(End::at);
+    (elements, ends)
 }
 
-/// Goes through the history once: learns when each element became known, and collects the reads
-/// and what they returned more than once.
-fn observe<'a>(
-    history: &'a History,
-    add: &str,
-    elements: &mut [Element<'a>],
-    duplicated: &mut BTreeMap<&'a Edn, usize>,
-) -> Result<Vec<Read<'a>>, String> {
-    let places: HashMap<&Edn, usize> = elements
+/// Learns when each element became known, and collects the reads and what they returned more than
+/// once.
+fn observe<'h, E: Eq + Hash + Ord>(
+    ends: Vec<End<'h, E>>,
+    elements: &mut [Element<'h, E>],
+    duplicated: &mut BTreeMap<&'h E, usize>,
+) -> Vec<Read> {
+    let places: HashMap<&E, usize> = elements
         .iter()
         .enumerate()
         .map(|(place, element)| (element.value, place))
         .collect();
     let mut times_returned = vec![0_usize; elements.len()];
-    let mut under_way = HashMap::new();
     let mut reads = Vec::new();
-    for (place, op) in history.0.iter().enumerate() {
-        if op.kind == OpType::Invoke {
-            under_way.insert(op.process, op);
-            continue;
-        }
-        let invocation = under_way.remove(&op.process);
-        if op.kind != OpType::Ok {
-            continue;
-        }
-        if op.f == add {
-            if let Some(&element) = places.get(&op.value)
-                && elements[element].added_at < place
-            {
-                elements[element].known.get_or_insert(op);
-            }
-        } else if op.f == "read"
-            && let Some(invocation) = invocation
-        {
-            let returned = match &op.value {
-                Edn::Nil => &[],
-                value => value
-                    .as_seq()
-                    .ok_or_else(|| format!("a read returned {value}, which is not a collection"))?,
-            };
-            let mut known = Vec::with_capacity(returned.len());
-            for value in returned {
-                let Some(&element) = places.get(value) else {
-                    continue;
-                };
-                times_returned[element] += 1;
-                if elements[element].added_at < place {
-                    elements[element].known.get_or_insert(op);
-                    known.push(element);
+    for end in ends {
+        let at = end.at();
+        match end {
+            End::Added(_, value) => {
+                if let Some(&element) = places.get(value)
+                    && elements[element].added < at
+                {
+                    let by_a_read = false;
+                    elements[element]
+                        .known
+                        .get_or_insert(Known { at, by_a_read });
                 }
             }
-            for value in returned {
-                if let Some(&element) = places.get(value) {
+            End::Read {
+                invoked, returned, ..
+            } => {
+                let returned = returned.into_iter().filter_map(|value| places.get(value));
+                let mut returned: Vec<usize> = returned.copied().collect();
+                for &element in &returned {
+                    times_returned[element] += 1;
+                }
+                for &element in &returned {
                     let times = std::mem::take(&mut times_returned[element]);
                     if times > 1 {
-                        let most = duplicated.entry(value).or_default();
+                        let most = duplicated.entry(elements[element].value).or_default();
                         *most = times.max(*most);
                     }
                 }
+                returned.retain(|&element| elements[element].added < at);
+                for &element in &returned {
+                    let by_a_read = true;
+                    elements[element]
+                        .known
+                        .get_or_insert(Known { at, by_a_read });
+                }
+                reads.push(Read {
+                    invoked,
+                    completed: at,
+                    returned,
+                });
             }
-            reads.push(Read {
-                invocation,
-                completed_at: place,
-                returned: known,
-            });
         }
     }
-    Ok(reads)
+    reads
 }
 
 /// Finds each element's last read that returns it and last read that does not, from the reads in
@@ -173,7 +263,7 @@ fn observe<'a>(
 /// `open` are the elements that every read so far returned, linked in the order they were added.
 /// A read looks at those that were added before it completed: either it returned the element,
 /// or it settles it, so the work is bounded by what the reads returned.
-fn find_last_reads<'a>(elements: &mut [Element<'a>], reads: &[Read<'a>]) {
+fn find_last_reads<E>(elements: &mut [Element<'_, E>], reads: &[Read]) {
     const END: usize = usize::MAX;
     // The element after each, and at the end the first one.
     let first = elements.len();
@@ -186,38 +276,36 @@ fn find_last_reads<'a>(elements: &mut [Element<'a>], reads: &[Read<'a>]) {
     for (number, read) in reads.iter().enumerate() {
         for &element in &read.returned {
             returned_by[element] = number;
-            elements[element]
-                .last_present
-                .get_or_insert(read.invocation);
+            elements[element].last_present.get_or_insert(read.invoked);
         }
         let mut before = first;
-        while next[before] != END && elements[next[before]].added_at < read.completed_at {
+        while next[before] != END && elements[next[before]].added < read.completed {
             let open = next[before];
             if returned_by[open] == number {
                 before = open;
             } else {
-                elements[open].last_absent = Some(read.invocation);
+                elements[open].last_absent = Some(read.invoked);
                 next[before] = next[open];
             }
         }
     }
 }
 
-impl Element<'_> {
+impl<E> Element<'_, E> {
     fn durability(&self) -> Durability {
-        let index = |op: Option<&Op>| op.map(|op| op.index);
-        let (present, absent) = (index(self.last_present), index(self.last_absent));
-        let known_at = self.known.map_or(0, |op| op.time);
+        let nanoseconds = |moment: Moment| moment.time.as_nanos() as i64;
+        let known = self.known.map(|known| known.at);
+        let known_at = known.map_or(0, nanoseconds);
         // The moment after a read began, as milliseconds after the element was known.
-        let latency = |read: Option<&Op>| {
-            let moment = read.map_or(0, |op| op.time + 1);
+        let latency = |read: Option<Moment>| {
+            let moment = read.map_or(0, |read| nanoseconds(read) + 1);
             (moment - known_at).max(0) / NS_PER_MS
         };
-        if present > absent {
+        if self.last_present > self.last_absent {
             Durability::Stable {
                 latency: latency(self.last_absent),
             }
-        } else if absent.is_some() && self.known.is_some() && index(self.known) < absent {
+        } else if self.last_absent.is_some() && known.is_some() && known < self.last_absent {
             Durability::Lost {
                 latency: latency(self.last_present),
             }
@@ -227,8 +315,11 @@ impl Element<'_> {
     }
 }
 
-fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verdict {
-    let outcomes: Vec<(&Element<'_>, Durability)> = elements
+fn results<E: Clone + Into<Edn>>(
+    elements: &[Element<'_, E>],
+    duplicated: &BTreeMap<&E, usize>,
+) -> Verdict {
+    let outcomes: Vec<(&Element<'_, E>, Durability)> = elements
         .iter()
         .map(|element| (element, element.durability()))
         .collect();
@@ -236,7 +327,7 @@ fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verd
         outcomes
             .iter()
             .filter(|(_, outcome)| wanted(*outcome))
-            .map(|(element, _)| element.value.clone())
+            .map(|(element, _)| edn(element.value))
             .collect()
     };
     let stable_count = select(|outcome| matches!(outcome, Durability::Stable { .. })).len();
@@ -277,14 +368,14 @@ fn results(elements: &[Element<'_>], duplicated: &BTreeMap<&Edn, usize>) -> Verd
     }
     let duplicated = duplicated
         .iter()
-        .map(|(element, times)| ((*element).clone(), (*times).into()));
+        .map(|(element, times)| (edn(*element), (*times).into()));
     verdict
         .figure("never-read", Edn::List(never_read))
         .figure("duplicated", Edn::Map(duplicated.collect()))
 }
 
-fn worst_stale(outcomes: &[(&Element<'_>, Durability)]) -> Edn {
-    let mut stale: Vec<(i64, &Element<'_>)> = outcomes
+fn worst_stale<E: Clone + Into<Edn>>(outcomes: &[(&Element<'_, E>, Durability)]) -> Edn {
+    let mut stale: Vec<(i64, &Element<'_, E>)> = outcomes
         .iter()
         .filter_map(|(element, outcome)| match outcome {
             Durability::Stable {
@@ -295,15 +386,14 @@ fn worst_stale(outcomes: &[(&Element<'_>, Durability)]) -> Edn {
         .collect();
     // The longest latency first, and of equal ones the greatest element.
     stale.sort_by_key(|(latency, _)| *latency);
-    let op = |op: Option<&Op>| {
-        op.map_or(Edn::Nil, |op| {
-            let mut op = op.clone();
-            if op.f != "read" {
-                "add".clone_into(&mut op.f);
-            }
-            op.to_tagged()
-        })
+    let known = |known: Known| {
+        if known.by_a_read {
+            entry(known.at.index)
+        } else {
+            entry_as(known.at.index, "add")
+        }
     };
+    let read = |read: Moment| entry(read.index);
     Edn::list(
         stale
             .into_iter()
@@ -311,12 +401,12 @@ fn worst_stale(outcomes: &[(&Element<'_>, Durability)]) -> Edn {
             .take(WORST_SHOWN)
             .map(|(latency, element)| {
                 Edn::map([
-                    ("element", element.value.clone()),
+                    ("element", edn(element.value)),
                     ("outcome", Edn::kw("stable")),
                     ("stable-latency", latency.into()),
                     ("lost-latency", Edn::Nil),
-                    ("known", op(element.known)),
-                    ("last-absent", op(element.last_absent)),
+                    ("known", element.known.map(known).into()),
+                    ("last-absent", element.last_absent.map(read).into()),
                 ])
             }),
     )

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::topology::Neighbours;
 use super::{
     Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Setting, Shape, Turn,
-    Workload, notation, take,
+    Workload, g_set, notation, take,
 };
 use crate::checker;
 use crate::edn::Edn;
@@ -114,7 +114,10 @@ impl Workload for Broadcast {
     }
 
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        checker::set_full::check(history.record(), "broadcast").unwrap_or_else(Verdict::unknown)
+        g_set::check(history, |op| match op {
+            Op::Broadcast(value) => Some(value),
+            Op::Read => None,
+        })
     }
 
     fn meaning(name: &str) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use glomer_runtime::Error;
 
 use super::add_or_read::AddOrRead;
 use super::{Client, Errors, FinalStep, FinalTurn, History, Reply, Shape, Turn, Workload};
-use crate::checker;
+use crate::checker::{self, SetOp, set_full};
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
@@ -55,10 +55,38 @@ impl Workload for GSet {
     }
 
     fn check(&self, history: &History<AddOrRead, Edn>) -> Verdict {
-        checker::set_full::check(history.record(), "add").unwrap_or_else(Verdict::unknown)
+        check(history, |op| match op {
+            AddOrRead::Add(element) => Some(element),
+            AddOrRead::Read => None,
+        })
     }
 
     fn meaning(name: &str) -> Option<&'static str> {
         checker::set_full::meaning(name)
     }
+}
+
+/// Checks a history in which what adds nothing reads the whole.
+pub(super) fn check<'h, Op>(
+    history: &'h History<Op, Edn>,
+    added: impl Fn(&'h Op) -> Option<&'h Edn>,
+) -> Verdict {
+    // Null is an empty set.
+    let whole = |read: &'h Edn| match read {
+        Edn::Nil => Some([].as_slice()),
+        read => read.as_seq(),
+    };
+    let mut reads = history.iter().filter(|it| added(&it.op).is_none());
+    let wrong = reads.find_map(|it| it.output().filter(|read| whole(read).is_none()));
+    if let Some(wrong) = wrong {
+        return Verdict::unknown(format!(
+            "a read returned {wrong}, which is not a collection"
+        ));
+    }
+    set_full(history, |operation| {
+        Some(match added(&operation.op) {
+            Some(element) => SetOp::Add(element),
+            None => SetOp::Read(whole(operation.output()?)?.iter().collect()),
+        })
+    })
 }
