@@ -39,7 +39,8 @@ pub mod prelude {
     #[cfg(feature = "command")]
     pub use crate::Cli;
     pub use crate::checker::{
-        Effect, Model, SetOp, linearizable, sequentially_consistent, set_full,
+        CounterOp, Effect, Model, SetOp, counter, linearizable, sequentially_consistent, set_full,
+        unique,
     };
     pub use crate::history::typed::{History, Operation, Outcome};
     pub use crate::verdict::{Validity, Verdict};

@@ -1,7 +1,7 @@
-//! g-counter and pn-counter: after recovery, every node reads the sum of what was added.
+//! Counters: what is read in the end is the sum of what was added.
 
 use crate::edn::Edn;
-use crate::history::{History, Op, OpType};
+use crate::history::typed::{History, Moment, Operation, Outcome};
 use crate::verdict::{Verdict, entry};
 
 /// The acceptable sums are kept as ranges, which run together for the small deltas that clients
@@ -9,80 +9,106 @@ use crate::verdict::{Verdict, entry};
 /// beyond this many the checker gives up.
 const MAX_RANGES: usize = 1_000_000;
 
-/// A final read must be the sum of all acknowledged additions and any of the indeterminate ones.
+/// What an operation is to a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CounterOp {
+    /// It adds this, or takes something away if it is negative.
+    Add(i64),
+    /// It took effect, and this sum came back, which should be exact.
+    Read(i128),
+}
+
+/// Whether the reads are right: each must be the sum of all acknowledged additions and any of
+/// those of which nobody knows whether they took effect.
 ///
-/// # Errors
-/// If an addition or a final read is not an integer, or there are too many acceptable sums.
-pub(crate) fn check(history: &History) -> Result<Verdict, String> {
+/// `what` says what each operation is to the counter. Since additions count whenever they began,
+/// only reads belong there that come after all of them, such as those of the final phase. Of
+/// earlier ones, and of operations that have nothing to do with the counter, it is `None`.
+///
+/// The figures are the sums that were read (`final-reads`), the ranges in which they may lie
+/// (`acceptable`), and the reads that are wrong (`errors`). The verdict is unknown if additions of
+/// which nobody knows leave more than a million separate ranges.
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_workbench::checker::{CounterOp, counter};
+/// use glomer_workbench::history::typed::{History, Operation, Outcome};
+/// use glomer_workbench::verdict::Validity;
+///
+/// enum Op {
+///     Deposit(i64),
+///     Balance,
+/// }
+///
+/// let ms = Duration::from_millis;
+/// let history = |balance| -> History<Op, i64> {
+///     [
+///         Operation::new(0, Op::Deposit(5), ms(0)).ended(ms(10), Outcome::Ok(0)),
+///         Operation::new(1, Op::Deposit(100), ms(0)).ended(ms(10), Outcome::Info),
+///         Operation::new(0, Op::Balance, ms(20)).ended(ms(30), Outcome::Ok(balance)),
+///     ]
+///     .into_iter()
+///     .collect()
+/// };
+/// let validity = |history: History<Op, i64>| {
+///     let verdict = counter(&history, |operation| match operation.op {
+///         Op::Deposit(amount) => Some(CounterOp::Add(amount)),
+///         Op::Balance => Some(CounterOp::Read((*operation.output()?).into())),
+///     });
+///     verdict.validity()
+/// };
+/// assert_eq!(validity(history(5)), Validity::True);
+/// assert_eq!(validity(history(105)), Validity::True);
+/// assert_eq!(validity(history(100)), Validity::False);
+/// ```
+pub fn counter<Op, Output>(
+    history: &History<Op, Output>,
+    what: impl Fn(&Operation<Op, Output>) -> Option<CounterOp>,
+) -> Verdict {
     let mut sum = 0_i128;
     let mut indeterminate = Vec::new();
-    for (invocation, completion) in history.pairs() {
-        if invocation.f != "add" {
-            continue;
-        }
-        match completion.map(|op| op.kind) {
-            Some(OpType::Ok) => sum += i128::from(delta(invocation)?),
-            Some(OpType::Fail) => {}
-            Some(OpType::Info | OpType::Invoke) | None => {
-                indeterminate.push(i128::from(delta(invocation)?));
+    let mut reads: Vec<(Moment, i128)> = Vec::new();
+    for operation in history {
+        match what(operation) {
+            Some(CounterOp::Add(delta)) => match operation.outcome {
+                Outcome::Ok(_) => sum += i128::from(delta),
+                Outcome::Fail => {}
+                Outcome::Info => indeterminate.push(i128::from(delta)),
+            },
+            Some(CounterOp::Read(sum)) => {
+                reads.extend(operation.completed.map(|completed| (completed, sum)));
             }
+            None => {}
         }
     }
+    reads.sort_unstable();
     let mut acceptable = vec![(sum, sum)];
     for delta in indeterminate {
         acceptable = with_or_without(&acceptable, delta);
         if acceptable.len() > MAX_RANGES {
-            return Err(format!(
+            return Verdict::unknown(format!(
                 "the indeterminate additions allow more than {MAX_RANGES} separate ranges of sums"
             ));
         }
     }
 
-    let reads: Vec<&Op> = history
-        .0
-        .iter()
-        .filter(|op| op.is_final && op.kind == OpType::Ok)
-        .collect();
-    let mut errors = Vec::new();
-    for read in &reads {
-        let value = sum_read(read)?;
-        let at = acceptable.partition_point(|(_, upper)| *upper < value);
-        if acceptable.get(at).is_none_or(|(lower, _)| value < *lower) {
-            errors.push(entry(read.index));
-        }
-    }
+    let is_acceptable = |sum: i128| {
+        let at = acceptable.partition_point(|(_, upper)| *upper < sum);
+        acceptable.get(at).is_some_and(|(lower, _)| *lower <= sum)
+    };
+    let errors = reads.iter().filter(|(_, sum)| !is_acceptable(*sum));
+    let errors: Vec<Edn> = errors.map(|(read, _)| entry(read.index)).collect();
     let valid = errors.is_empty();
     let acceptable = acceptable
-        .into_iter()
-        .map(|(lower, upper)| Edn::vector([number(lower), number(upper)]));
-    Ok(Verdict::new(valid)
+        .iter()
+        .map(|(lower, upper)| Edn::vector([number(*lower), number(*upper)]));
+    Verdict::new(valid)
         .figure("errors", if valid { Edn::Nil } else { Edn::List(errors) })
         .figure(
             "final-reads",
-            Edn::list(reads.iter().map(|op| op.value.clone())),
+            Edn::list(reads.iter().map(|(_, sum)| number(*sum))),
         )
-        .figure("acceptable", Edn::list(acceptable)))
-}
-
-fn delta(op: &Op) -> Result<i64, String> {
-    op.value.as_int().ok_or_else(|| not_an_integer(op))
-}
-
-/// The value of a read, which a node may have let overflow beyond 64 bits.
-fn sum_read(op: &Op) -> Result<i128, String> {
-    match &op.value {
-        Edn::Int(value) => Ok((*value).into()),
-        Edn::BigInt(digits) => digits.parse().map_err(|_| not_an_integer(op)),
-        _ => Err(not_an_integer(op)),
-    }
-}
-
-fn not_an_integer(op: &Op) -> String {
-    format!(
-        "{} is not an integer to count with, in {}",
-        op.value,
-        op.to_edn()
-    )
+        .figure("acceptable", Edn::list(acceptable))
 }
 
 fn number(value: i128) -> Edn {

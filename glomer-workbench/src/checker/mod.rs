@@ -7,7 +7,6 @@
 mod availability;
 mod consistency;
 pub(crate) mod counter;
-pub(crate) mod echo;
 mod exceptions;
 pub(crate) mod kafka;
 pub(crate) mod lin_kv;
@@ -15,7 +14,7 @@ mod order;
 pub(crate) mod set_full;
 mod stats;
 pub(crate) mod txn;
-pub(crate) mod unique_ids;
+mod unique;
 
 use crate::edn::Edn;
 use crate::history::History;
@@ -23,10 +22,12 @@ use crate::workload::{AnyWorkload, Setting};
 
 pub use availability::{Availability, availability};
 pub use consistency::ConsistencyModel;
+pub use counter::{CounterOp, counter};
 pub use exceptions::exceptions;
 pub use order::{Effect, Model, linearizable, sequentially_consistent};
 pub use set_full::{SetOp, set_full};
 pub use stats::stats;
+pub use unique::unique;
 
 pub use crate::verdict::{Validity, Verdict, merge_validity};
 

@@ -4,8 +4,9 @@ use glomer_runtime::{Error, Rng};
 
 use super::add_or_read::AddOrRead;
 use super::{Client, Errors, FinalStep, FinalTurn, History, Reply, Shape, Turn, Workload};
-use crate::checker;
+use crate::checker::{self, CounterOp, counter};
 use crate::edn::Edn;
+use crate::history::typed::{Moment, Operation, Outcome};
 use crate::verdict::Verdict;
 
 const READ_OK: Reply = Reply {
@@ -65,7 +66,7 @@ macro_rules! counter {
             }
 
             fn check(&self, history: &History<AddOrRead, Edn>) -> Verdict {
-                checker::counter::check(history.record()).unwrap_or_else(Verdict::unknown)
+                check(history)
             }
 
             fn meaning(name: &str) -> Option<&'static str> {
@@ -73,6 +74,42 @@ macro_rules! counter {
             }
         }
     };
+}
+
+fn check(history: &History<AddOrRead, Edn>) -> Verdict {
+    if let Some(wrong) = history.iter().find_map(|it| what(it).err()) {
+        return Verdict::unknown(wrong);
+    }
+    counter(history, |operation| what(operation).ok()?)
+}
+
+/// What an operation is to the counter: of the reads the last ones count, after recovery.
+fn what(operation: &Operation<AddOrRead, Edn>) -> Result<Option<CounterOp>, String> {
+    let wrong = |value: &Edn, at: Moment| {
+        let index = at.index;
+        format!("{value} is not an integer to count with, in operation {index}")
+    };
+    Ok(match (&operation.op, &operation.outcome) {
+        (AddOrRead::Add(_), Outcome::Fail) => None,
+        (AddOrRead::Add(delta), _) => {
+            let number = delta.as_int().map(CounterOp::Add);
+            Some(number.ok_or_else(|| wrong(delta, operation.invoked))?)
+        }
+        (AddOrRead::Read, Outcome::Ok(sum)) if operation.is_final => {
+            let number = match sum {
+                Edn::Int(sum) => Some((*sum).into()),
+                // A node may have let it overflow beyond 64 bits.
+                Edn::BigInt(digits) => digits.parse().ok(),
+                _ => None,
+            };
+            let number = number.map(CounterOp::Read);
+            Some(
+                number
+                    .ok_or_else(|| wrong(sum, operation.completed.unwrap_or(operation.invoked)))?,
+            )
+        }
+        (AddOrRead::Read, _) => None,
+    })
 }
 
 counter!(

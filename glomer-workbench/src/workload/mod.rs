@@ -42,11 +42,7 @@
 //!     }
 //!
 //!     fn check(&self, history: &History<Op, u64>) -> Verdict {
-//!         let mut tickets: Vec<u64> = history.iter().filter_map(|op| op.output().copied()).collect();
-//!         let drawn = tickets.len();
-//!         tickets.sort_unstable();
-//!         tickets.dedup();
-//!         Verdict::new(tickets.len() == drawn).figure("drawn-count", drawn)
+//!         unique(history)
 //!     }
 //! }
 //!
@@ -70,6 +66,12 @@
 //! A thread passes as a process. An operation of which nobody knows whether it took effect
 //! ends its process: the thread goes on as a new one, with a new client and a new session.
 //!
+//! # What must hold
+//!
+//! [`Workload::check`] reads the [`History`] of a run, whole operations in the workload's own
+//! types, and gives a [`Verdict`]. The checkers that Maelstrom's workloads use are there to be
+//! used again, in [`checker`](crate::checker).
+//!
 //! # What errors mean
 //!
 //! An operation ends well (`:ok`), has failed for certain (`:fail`), or nobody knows
@@ -88,7 +90,7 @@ mod add_or_read;
 mod broadcast;
 pub(crate) mod client;
 mod counter;
-pub(crate) mod echo;
+mod echo;
 pub(crate) mod erased;
 mod g_set;
 mod kafka;

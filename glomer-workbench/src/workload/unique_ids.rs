@@ -4,7 +4,7 @@ use glomer_runtime::Error;
 use serde_json::json;
 
 use super::{Client, History, Notation, NotedOp, Reply, Shape, Turn, Workload, take};
-use crate::checker;
+use crate::checker::unique;
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
@@ -54,7 +54,7 @@ impl Workload for UniqueIds {
     }
 
     fn check(&self, history: &History<Generate, Edn>) -> Verdict {
-        checker::unique_ids::check(history)
+        unique(history)
     }
 
     fn meaning(name: &str) -> Option<&'static str> {
