@@ -39,8 +39,8 @@ pub mod prelude {
     #[cfg(feature = "command")]
     pub use crate::Cli;
     pub use crate::checker::{
-        CounterOp, Effect, Model, SetOp, counter, linearizable, sequentially_consistent, set_full,
-        unique,
+        ConsistencyModel, CounterOp, Effect, ListOp, Model, RegisterOp, SetOp, counter,
+        linearizable, list_append, rw_register, sequentially_consistent, set_full, unique,
     };
     pub use crate::history::typed::{History, Operation, Outcome};
     pub use crate::verdict::{Validity, Verdict};

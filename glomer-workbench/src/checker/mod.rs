@@ -27,6 +27,7 @@ pub use exceptions::exceptions;
 pub use order::{Effect, Model, linearizable, sequentially_consistent};
 pub use set_full::{SetOp, set_full};
 pub use stats::stats;
+pub use txn::{ListOp, RegisterOp, list_append, rw_register};
 pub use unique::unique;
 
 pub use crate::verdict::{Validity, Verdict, merge_validity};

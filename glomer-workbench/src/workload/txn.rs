@@ -6,9 +6,10 @@ use glomer_runtime::{Error, Rng};
 use serde_json::json;
 
 use super::{
-    Client, History, Notation, NotedOp, Reply, Setting, Shape, Turn, Workload, notation, take,
+    Client, History, Notation, NotedOp, NotedOutput, Reply, Setting, Shape, Turn, Workload,
+    notation, take,
 };
-use crate::checker::{self, ConsistencyModel};
+use crate::checker::{self, ConsistencyModel, ListOp, RegisterOp, list_append, rw_register};
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
@@ -23,8 +24,10 @@ const REGISTER_TXN_OK: Reply = Reply {
 
 /// A read or a write within a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MicroOp {
+pub enum MicroOp {
+    /// Of this key.
     Read { key: u64 },
+    /// Of this value to this key.
     Write { key: u64, value: u64 },
 }
 
@@ -86,20 +89,135 @@ impl Generator {
     }
 }
 
-/// A transaction: a vector of `[:r key nil]` and of writes, as Jepsen writes them.
+/// A transaction, which Jepsen writes as a vector of `[:r key nil]`, `[:append key element]` and
+/// `[:w key value]`. What reads return takes the place of `nil`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Txn(pub Edn);
+pub struct Txn<Mop>(pub Vec<Mop>);
 
-impl NotedOp for Txn {
-    fn note(&self) -> Result<Notation, String> {
-        Ok(Notation::new("txn", self.0.clone()))
+impl<Mop> AsRef<[Mop]> for Txn<Mop> {
+    fn as_ref(&self) -> &[Mop] {
+        &self.0
+    }
+}
+
+/// A read or a write within a transaction, as clients send it and the record has it.
+pub trait NotedMop: Sized {
+    /// This one.
+    fn make(op: MicroOp) -> Self;
+
+    /// How the record notes it.
+    fn note(&self) -> Edn;
+
+    /// What the record notes.
+    ///
+    /// # Errors
+    /// If it is no such thing, why.
+    fn read(mop: &Edn) -> Result<Self, String>;
+}
+
+fn note(f: &str, key: &Edn, value: impl Into<Edn>) -> Edn {
+    Edn::vector([Edn::kw(f), key.clone(), value.into()])
+}
+
+/// The function, key and value of a micro-operation.
+fn parts(mop: &Edn) -> Result<(Option<&str>, &Edn, &Edn), String> {
+    match mop.as_seq() {
+        Some([f, key, value]) => Ok((f.name(), key, value)),
+        _ => Err(format!("{mop} is not [function key value]")),
+    }
+}
+
+fn unknown(mop: &Edn) -> String {
+    format!("{mop} is no micro-operation of this workload")
+}
+
+impl NotedMop for ListOp<Edn, Edn> {
+    fn make(op: MicroOp) -> Self {
+        match op {
+            MicroOp::Read { key } => ListOp::Read(key.into(), None),
+            MicroOp::Write { key, value } => ListOp::Append(key.into(), value.into()),
+        }
     }
 
-    fn read(notation: &Notation) -> Result<Txn, String> {
+    fn note(&self) -> Edn {
+        match self {
+            ListOp::Append(key, element) => note("append", key, element.clone()),
+            ListOp::Read(key, list) => note("r", key, list.clone()),
+        }
+    }
+
+    fn read(mop: &Edn) -> Result<Self, String> {
+        let (f, key, value) = parts(mop)?;
+        let key = key.clone();
+        match (f, value, value.as_seq()) {
+            (Some("append"), element, _) => Ok(ListOp::Append(key, element.clone())),
+            (Some("r"), Edn::Nil, _) => Ok(ListOp::Read(key, None)),
+            (Some("r"), _, Some(list)) => Ok(ListOp::Read(key, Some(list.to_vec()))),
+            (Some("r"), _, None) => Err(format!("{mop} does not read a list")),
+            _ => Err(unknown(mop)),
+        }
+    }
+}
+
+impl NotedMop for RegisterOp<Edn, Edn> {
+    fn make(op: MicroOp) -> Self {
+        match op {
+            MicroOp::Read { key } => RegisterOp::Read(key.into(), None),
+            MicroOp::Write { key, value } => RegisterOp::Write(key.into(), value.into()),
+        }
+    }
+
+    fn note(&self) -> Edn {
+        match self {
+            RegisterOp::Write(key, value) => note("w", key, value.clone()),
+            RegisterOp::Read(key, value) => note("r", key, value.clone()),
+        }
+    }
+
+    fn read(mop: &Edn) -> Result<Self, String> {
+        let (f, key, value) = parts(mop)?;
+        let key = key.clone();
+        match (f, value) {
+            (Some("w"), value) => Ok(RegisterOp::Write(key, value.clone())),
+            (Some("r"), Edn::Nil) => Ok(RegisterOp::Read(key, None)),
+            (Some("r"), value) => Ok(RegisterOp::Read(key, Some(value.clone()))),
+            _ => Err(unknown(mop)),
+        }
+    }
+}
+
+impl<Mop: NotedMop> Txn<Mop> {
+    fn to_edn(&self) -> Edn {
+        Edn::vector(self.0.iter().map(Mop::note))
+    }
+
+    fn of(value: &Edn) -> Result<Self, String> {
+        let mops = value.as_seq();
+        let mops = mops.ok_or("not a list of micro-operations")?.iter();
+        mops.map(Mop::read).collect::<Result<_, _>>().map(Txn)
+    }
+}
+
+impl<Mop: NotedMop> NotedOp for Txn<Mop> {
+    fn note(&self) -> Result<Notation, String> {
+        Ok(Notation::new("txn", self.to_edn()))
+    }
+
+    fn read(notation: &Notation) -> Result<Self, String> {
         match notation.f.as_str() {
-            "txn" => Ok(Txn(notation.value.clone())),
+            "txn" => Txn::of(&notation.value),
             other => Err(notation::unknown(other, &["txn"])),
         }
+    }
+}
+
+impl<Mop: NotedMop> NotedOutput for Txn<Mop> {
+    fn note(&self) -> Result<Edn, String> {
+        Ok(self.to_edn())
+    }
+
+    fn read(value: &Edn) -> Result<Self, String> {
+        Txn::of(value)
     }
 }
 
@@ -118,22 +236,24 @@ impl Transactions {
         }
     }
 
-    /// The next transaction, in which a write is called so.
-    fn next(&mut self, write: &str, rng: &Rng) -> Txn {
+    fn next<Mop: NotedMop>(&mut self, rng: &Rng) -> Txn<Mop> {
         let transaction = self.generator.transaction(rng).into_iter();
-        Txn(Edn::vector(transaction.map(|op| match op {
-            MicroOp::Read { key } => Edn::vector([Edn::kw("r"), key.into(), Edn::Nil]),
-            MicroOp::Write { key, value } => {
-                Edn::vector([Edn::kw(write), key.into(), value.into()])
-            }
-        })))
+        Txn(transaction.map(Mop::make).collect())
     }
 }
 
-async fn perform(client: &Client, txn: &Txn, form: &Reply) -> Result<Edn, Error> {
-    let body = json!({"type": "txn", "txn": txn.0.to_json()});
+async fn perform<Mop: NotedMop>(
+    client: &Client,
+    txn: &Txn<Mop>,
+    form: &Reply,
+) -> Result<Txn<Mop>, Error> {
+    let body = json!({"type": "txn", "txn": txn.to_edn().to_json()});
     let mut answer = client.ask(body, form).await?;
-    Ok(completed(take(&mut answer, "txn")))
+    match take(&mut answer, "txn") {
+        Edn::Nil => Ok(Txn(Vec::new())),
+        // The form of the answer allows nothing else.
+        txn => Txn::of(&txn).map_err(Error::crash),
+    }
 }
 
 /// `txn-list-append`: a write appends to a list.
@@ -145,25 +265,29 @@ pub struct TxnListAppend(Transactions);
 pub struct TxnRwRegister(Transactions);
 
 macro_rules! transactions {
-    ($workload:ident, $name:literal, $about:literal, $write:literal, $form:ident, $check:ident) => {
+    ($workload:ident, $name:literal, $about:literal, $mop:ident, $form:ident, $check:ident) => {
         impl Workload for $workload {
             const NAME: &'static str = $name;
             const ABOUT: &'static str = $about;
             const STALE_READS_MATTER: bool = true;
-            type Op = Txn;
+            type Op = Txn<$mop<Edn, Edn>>;
             /// The transaction with what it read.
-            type Output = Edn;
+            type Output = Self::Op;
             type Session = ();
 
             fn begin(&mut self, setting: &Setting) {
                 self.0 = Transactions::new(setting);
             }
 
-            fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Txn> {
-                Some(self.0.next($write, turn.rng))
+            fn next(&mut self, turn: &mut Turn<'_, Self>) -> Option<Self::Op> {
+                Some(self.0.next(turn.rng))
             }
 
-            async fn perform(_: &mut (), client: &Client, txn: &Txn) -> Result<Edn, Error> {
+            async fn perform(
+                _: &mut (),
+                client: &Client,
+                txn: &Self::Op,
+            ) -> Result<Self::Op, Error> {
                 perform(client, txn, &$form).await
             }
 
@@ -171,9 +295,8 @@ macro_rules! transactions {
                 true
             }
 
-            fn check(&self, history: &History<Txn, Edn>) -> Verdict {
-                checker::txn::$check(history.record(), &self.0.models)
-                    .unwrap_or_else(Verdict::unknown)
+            fn check(&self, history: &History<Self::Op, Self::Op>) -> Verdict {
+                $check(history, &self.0.models)
             }
 
             fn meaning(name: &str) -> Option<&'static str> {
@@ -193,34 +316,18 @@ transactions!(
     TxnListAppend,
     "txn-list-append",
     "Transactions over lists that grow",
-    "append",
+    ListOp,
     LIST_TXN_OK,
-    check_list_append
+    list_append
 );
 transactions!(
     TxnRwRegister,
     "txn-rw-register",
     "Transactions over registers",
-    "w",
+    RegisterOp,
     REGISTER_TXN_OK,
-    check_rw_register
+    rw_register
 );
-
-/// A transaction from JSON, with the functions as keywords. Null has none.
-fn completed(transaction: Edn) -> Edn {
-    let Edn::Vector(mut ops) = transaction else {
-        return Edn::Vector(Vec::new());
-    };
-    for op in &mut ops {
-        if let Edn::Vector(parts) = op
-            && let Some(f) = parts.first_mut()
-            && let Edn::String(name) = f
-        {
-            *f = Edn::kw(name.as_str());
-        }
-    }
-    Edn::Vector(ops)
-}
 
 #[cfg(test)]
 mod tests {

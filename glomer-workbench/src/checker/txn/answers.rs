@@ -7,66 +7,66 @@
 //! is a warning.
 
 use std::collections::{HashMap, HashSet};
+use std::iter;
 
 use crate::edn::Edn;
-use crate::history::{Excerpt, History, Op, OpType, Process};
+use crate::history::{Excerpt, OpType};
+use crate::verdict::entry;
 
-use super::mops;
+use super::transactions::{Entry, Mop, Transaction};
 
 /// A key and what was written to it.
 type Write<'a> = (&'a Edn, &'a Edn);
 
 /// The transactions of a history: what was asked, and what was answered.
 pub(super) struct Answers<'a> {
-    ops: Vec<&'a Op>,
-    pairs: Vec<(&'a Op, &'a Op)>,
+    transactions: &'a [Transaction],
+    /// Beginnings and ends, in order.
+    pub(super) entries: Vec<&'a Entry>,
     /// What a write is called.
-    write: &'static str,
+    pub(super) write: &'static str,
 }
 
 impl<'a> Answers<'a> {
-    pub(super) fn of(history: &'a History, write: &'static str) -> Self {
-        let pairs = history.pairs().into_iter();
+    pub(super) fn of(transactions: &'a [Transaction], write: &'static str) -> Self {
+        let entries = transactions
+            .iter()
+            .flat_map(|it| iter::once(&it.invocation).chain(&it.completion));
+        let mut entries: Vec<&Entry> = entries.collect();
+        entries.sort_unstable_by_key(|entry| entry.at);
         Self {
-            ops: super::transactions(history).collect(),
-            pairs: pairs
-                .filter(|(invocation, _)| invocation.f == "txn")
-                .filter_map(|(invocation, completion)| Some((invocation, completion?)))
-                .filter(|(_, completion)| completion.kind == OpType::Ok)
-                .collect(),
+            transactions,
+            entries,
             write,
         }
     }
 
-    fn oks(&self) -> impl Iterator<Item = &'a Op> {
-        let ops = self.ops.iter().copied();
-        ops.filter(|op| op.kind == OpType::Ok)
-    }
-
-    fn writes(&self, op: &'a Op) -> impl Iterator<Item = Write<'a>> {
-        mops(op)
-            .filter(|(_, [f, ..])| f.name() == Some(self.write))
-            .map(|(_, [_, key, value])| (key, value))
+    pub(super) fn oks(&self) -> impl Iterator<Item = &'a Entry> {
+        let entries = self.entries.iter().copied();
+        entries.filter(|entry| entry.kind == OpType::Ok)
     }
 
     /// The writes that completions tell of, however the transactions ended.
     fn completed_writes(&self) -> HashSet<Write<'a>> {
-        let completions = self.ops.iter().filter(|op| op.kind != OpType::Invoke);
-        completions.flat_map(|op| self.writes(op)).collect()
+        let completions = self
+            .transactions
+            .iter()
+            .filter_map(|it| it.completion.as_ref());
+        completions.flat_map(Entry::writes).collect()
     }
 
     /// What Elle calls `G1b` because of invocations alone (`intermediate-write-indices` and
     /// `g1b-cases`, which go over both): reads of a write that was to be overwritten by the same
     /// transaction, whose answer does not say so.
     pub(super) fn intermediate_reads(&self) -> Vec<Edn> {
-        let mut asked: HashMap<Write<'a>, &'a Op> = HashMap::new();
+        let mut asked: HashMap<Write<'a>, &'a Entry> = HashMap::new();
         let mut answered: HashSet<Write<'a>> = HashSet::new();
-        for &op in &self.ops {
+        for &at in &self.entries {
             let mut last: HashMap<&Edn, &Edn> = HashMap::new();
-            for (key, value) in self.writes(op) {
+            for (key, value) in at.writes() {
                 if let Some(intermediate) = last.insert(key, value) {
-                    match op.kind {
-                        OpType::Invoke => drop(asked.insert((key, intermediate), op)),
+                    match at.kind {
+                        OpType::Invoke => drop(asked.insert((key, intermediate), at)),
                         _ => drop(answered.insert((key, intermediate))),
                     }
                 }
@@ -74,20 +74,19 @@ impl<'a> Answers<'a> {
         }
         asked.retain(|write, _| !answered.contains(write));
         let mut cases = Vec::new();
-        for op in self.oks() {
-            for (mop, [f, key, value]) in mops(op) {
-                let (read, element) = match (self.write, value) {
+        for ok in self.oks() {
+            for mop in ok.reads() {
+                let (read, element) = match (self.write, &mop.value) {
                     ("append", list) => (list.as_seq().and_then(<[Edn]>::last), true),
                     (_, value) => (Some(value), false),
                 };
-                if f.name() == Some("r")
-                    && let Some(read) = read
-                    && let Some(writer) = asked.get(&(key, read))
+                if let Some(read) = read
+                    && let Some(writer) = asked.get(&(&mop.key, read))
                 {
                     let mut case = Edn::map([
-                        ("op", op.to_tagged()),
-                        ("mop", mop.clone()),
-                        ("writer", writer.to_tagged()),
+                        ("op", entry(ok.at.index)),
+                        ("mop", mop.to_edn(self.write)),
+                        ("writer", entry(writer.at.index)),
                     ]);
                     if element {
                         case.insert("element", read.clone());
@@ -106,11 +105,16 @@ impl<'a> Answers<'a> {
         let mut appends: HashMap<&Edn, Vec<&Edn>> = HashMap::new();
         let mut asked: HashSet<Write<'a>> = HashSet::new();
         let mut longest: HashMap<&Edn, &[Edn]> = HashMap::new();
-        for &op in &self.ops {
-            for (_, [f, key, value]) in mops(op) {
-                if f.name() == Some(self.write) {
+        for &at in &self.entries {
+            for Mop {
+                is_write,
+                key,
+                value,
+            } in &at.mops
+            {
+                if *is_write {
                     appends.entry(key).or_default().push(value);
-                    if op.kind == OpType::Invoke && !asked.insert((key, value)) {
+                    if at.kind == OpType::Invoke && !asked.insert((key, value)) {
                         return Some(format!(
                             "{} was to be appended to key {} twice",
                             Excerpt(value),
@@ -149,24 +153,18 @@ impl<'a> Answers<'a> {
 
     /// What was to be written by transactions that a run was cut short in.
     fn unfinished(&self) -> HashSet<Write<'a>> {
-        let mut under_way: HashMap<Process, &Op> = HashMap::new();
-        for &op in &self.ops {
-            match op.kind {
-                OpType::Invoke => under_way.insert(op.process, op),
-                _ => under_way.remove(&op.process),
-            };
-        }
-        let under_way = under_way.into_values();
-        under_way.flat_map(|op| self.writes(op)).collect()
+        let unfinished = self
+            .transactions
+            .iter()
+            .filter(|it| it.completion.is_none());
+        unfinished.flat_map(|it| it.invocation.writes()).collect()
     }
 
     /// Why Elle cannot make sense of registers: keys of several types (`assert-type-sanity`), or
     /// one value of a key, which was read, from several transactions (`wr-graph`).
     pub(super) fn confused_registers(&self) -> Option<String> {
-        let keys = self.ops.iter().flat_map(|op| mops(op));
-        let keys = keys.map(|(_, [_, key, _])| key);
         let mut first: Option<&Edn> = None;
-        for key in keys {
+        for Mop { key, .. } in self.entries.iter().flat_map(|entry| &entry.mops) {
             let known = *first.get_or_insert(key);
             if std::mem::discriminant(known) != std::mem::discriminant(key) {
                 return Some(format!(
@@ -178,11 +176,11 @@ impl<'a> Answers<'a> {
         }
         let written_twice = self.written_twice();
         let mut read = HashSet::new();
-        for op in self.oks() {
+        for ok in self.oks() {
             let mut touched = HashSet::new();
-            for (_, [f, key, value]) in mops(op) {
-                if touched.insert(key) && f.name() == Some("r") {
-                    read.insert((key, value));
+            for mop in &ok.mops {
+                if touched.insert(&mop.key) && !mop.is_write {
+                    read.insert((&mop.key, &mop.value));
                 }
             }
         }
@@ -199,8 +197,8 @@ impl<'a> Answers<'a> {
     pub(super) fn written_twice(&self) -> HashSet<Write<'a>> {
         let mut once = HashSet::new();
         let mut twice = HashSet::new();
-        for op in self.oks() {
-            let last: HashMap<&Edn, &Edn> = self.writes(op).collect();
+        for ok in self.oks() {
+            let last: HashMap<&Edn, &Edn> = ok.writes().collect();
             for write in last {
                 if write.1.is_nil() || !once.insert(write) {
                     twice.insert(write);
@@ -212,46 +210,52 @@ impl<'a> Answers<'a> {
 
     /// What to tell people of answers that are not what was asked.
     pub(super) fn warning(&self) -> Option<String> {
-        let other = |(asked, answered): &&(&Op, &Op)| {
-            let same = |(asked, answered): ([&Edn; 3], [&Edn; 3])| {
-                let writes = asked[0].name() == Some(self.write);
-                asked[0].name() == answered[0].name()
-                    && asked[1] == answered[1]
-                    && (!writes || asked[2] == answered[2])
-            };
-            let [asked, answered] = [*asked, *answered].map(|op| mops(op).map(|(_, mop)| mop));
-            let (asked, answered): (Vec<_>, Vec<_>) = (asked.collect(), answered.collect());
-            asked.len() != answered.len() || !asked.into_iter().zip(answered).all(same)
+        let same = |(asked, answered): (&Mop, &Mop)| {
+            asked.is_write == answered.is_write
+                && asked.key == answered.key
+                && (!asked.is_write || asked.value == answered.value)
         };
-        let others: Vec<_> = self.pairs.iter().filter(other).collect();
+        let other = |(asked, answered): &(&Entry, &Entry)| {
+            let (asked, answered) = (&asked.mops, &answered.mops);
+            asked.len() != answered.len() || !asked.iter().zip(answered).all(same)
+        };
+        let answered = self.transactions.iter().filter_map(|it| {
+            let ok = it.completion.as_ref();
+            let ok = ok.filter(|answered| answered.kind == OpType::Ok)?;
+            Some((&it.invocation, ok))
+        });
+        let others: Vec<_> = answered.filter(other).collect();
         let (asked, answered) = others.first()?;
+        let shown = |entry: &Entry| {
+            let mops = entry.mops.iter();
+            Edn::vector(mops.map(|mop| mop.to_edn(self.write)))
+        };
         Some(format!(
             "{} transactions were answered with other operations than they asked for, the first \
              in operation {}, {} with {}: an answer repeats what was asked, with what was read",
             others.len(),
-            answered.index,
-            Excerpt(&asked.value),
-            Excerpt(&answered.value)
+            answered.at.index,
+            Excerpt(&shown(asked)),
+            Excerpt(&shown(answered))
         ))
     }
 
-    /// What was read and nobody ever tried to write, as operation, micro-operation and value,
+    /// What was read and nobody ever tried to write, as transaction, micro-operation and value,
     /// the first in each micro-operation.
-    pub(super) fn unwritten_reads(&self) -> Vec<(&'a Op, &'a Edn, &'a Edn)> {
-        let written: HashSet<Write<'a>> = self.ops.iter().flat_map(|op| self.writes(op)).collect();
+    pub(super) fn unwritten_reads(&self) -> Vec<(&'a Entry, &'a Mop, &'a Edn)> {
+        let written = self.entries.iter().flat_map(|entry| entry.writes());
+        let written: HashSet<Write<'a>> = written.collect();
         let mut unwritten = Vec::new();
-        for op in self.oks() {
-            for (mop, [f, key, value]) in mops(op) {
-                let read = match (self.write, value) {
+        for ok in self.oks() {
+            for mop in ok.reads() {
+                let read = match (self.write, &mop.value) {
                     (_, Edn::Nil) => &[],
                     ("append", list) => list.as_seq().unwrap_or(&[]),
                     (_, value) => std::slice::from_ref(value),
                 };
-                let element = read.iter().find(|value| !written.contains(&(key, *value)));
-                if f.name() == Some("r")
-                    && let Some(element) = element
-                {
-                    unwritten.push((op, mop, element));
+                let mut read = read.iter();
+                if let Some(element) = read.find(|value| !written.contains(&(&mop.key, *value))) {
+                    unwritten.push((ok, mop, element));
                 }
             }
         }

@@ -7,35 +7,35 @@
 use std::collections::HashMap;
 
 use crate::edn::Edn;
-use crate::history::{Op, OpType};
+use crate::verdict::entry;
 
-use super::mops;
+use super::answers::Answers;
+use super::transactions::{Entry, Mop};
 
 /// The first read of each transaction that contradicts what came before it, as Elle shows it.
-pub(super) fn cases<'a>(ops: impl Iterator<Item = &'a Op>, write: &str) -> Vec<Edn> {
-    ops.filter(|op| op.kind == OpType::Ok)
-        .filter_map(|op| {
-            let (mop, expected) = match write {
-                "append" => list(op),
-                _ => register(op),
-            }?;
-            Some(Edn::map([
-                ("op", op.to_tagged()),
-                ("mop", mop.clone()),
-                ("expected", expected),
-            ]))
-        })
-        .collect()
+pub(super) fn cases(answers: &Answers<'_>) -> Vec<Edn> {
+    let cases = answers.oks().filter_map(|ok| {
+        let (mop, expected) = match answers.write {
+            "append" => list(ok),
+            _ => register(ok),
+        }?;
+        Some(Edn::map([
+            ("op", entry(ok.at.index)),
+            ("mop", mop.to_edn(answers.write)),
+            ("expected", expected),
+        ]))
+    });
+    cases.collect()
 }
 
-fn register(op: &Op) -> Option<(&Edn, Edn)> {
+fn register(ok: &Entry) -> Option<(&Mop, Edn)> {
     let mut state: HashMap<&Edn, &Edn> = HashMap::new();
-    for (mop, [f, key, value]) in mops(op) {
-        let before = state.insert(key, value);
-        if f.name() == Some("r")
+    for mop in &ok.mops {
+        let before = state.insert(&mop.key, &mop.value);
+        if !mop.is_write
             && let Some(expected) = before
             && is_something(expected)
-            && expected != value
+            && *expected != mop.value
         {
             return Some((mop, expected.clone()));
         }
@@ -50,11 +50,12 @@ struct Expected {
     elements: Vec<Edn>,
 }
 
-fn list(op: &Op) -> Option<(&Edn, Edn)> {
+fn list(ok: &Entry) -> Option<(&Mop, Edn)> {
     // `None` for what was read as null.
     let mut state: HashMap<&Edn, Option<Expected>> = HashMap::new();
-    for (mop, [f, key, value]) in mops(op) {
-        if f.name() != Some("r") {
+    for mop in &ok.mops {
+        let Mop { key, value, .. } = mop;
+        if mop.is_write {
             let unknown = || {
                 Some(Expected {
                     from_the_start: false,

@@ -1,5 +1,4 @@
-//! txn-list-append and txn-rw-register: transactions are as isolated as the consistency models
-//! say.
+//! Transactions over lists and registers: they are as isolated as the consistency models say.
 //!
 //! The crate `adya` infers the dependencies between transactions and finds the anomalies, by the
 //! same rules as Elle, which Maelstrom uses; this module gives it the history and puts its
@@ -16,37 +15,95 @@
 mod answers;
 mod internal;
 mod meaning;
+mod transactions;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use adya::history::{Interner, Mop, ReadValue, Scalar};
+use adya::history::{Interner, ReadValue, Scalar};
 
 use crate::edn::Edn;
-use crate::history::{Excerpt, History, Op, OpType, Process};
+use crate::history::typed::History;
+use crate::history::{Excerpt, OpType};
+use crate::verdict::entry;
 
 use super::{ConsistencyModel, Validity, Verdict};
 use answers::Answers;
+use transactions::{Entry, Mop, transactions};
 
 pub(crate) use meaning::meaning;
+pub use transactions::{ListOp, RegisterOp};
 
 /// How long to look for the most telling cycle among transactions that all depend on each other.
 /// That there is a cycle, and which models it rules out, does not hang on it.
 const CYCLE_SEARCH: Duration = Duration::from_secs(10);
 
-/// Checks transactions of appends and reads of lists.
+/// Whether transactions over lists that grow are as isolated as all of these models say: Elle's
+/// `list-append`.
 ///
-/// # Errors
-/// If an operation's value is not a transaction.
-pub(crate) fn check_list_append(
-    history: &History,
+/// What a client asked for and what came back have the same form: an answer repeats the
+/// transaction, with what was read. What is read tells the order of the appends, and so which
+/// transaction came after which, and what must not be: a circle of them, say, or a read of what a
+/// transaction appended that failed.
+///
+/// The figures, if there is something to say, are the anomalies by their type, each with the
+/// transactions it is made of (`anomalies`, `anomaly-types`), and the models that they rule out
+/// (`not`, `also-not`). The verdict is unknown if there are anomalies that the models allow, such
+/// as that no transaction has to do with another, and if the answers are such that nothing can be
+/// told from them.
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_workbench::checker::{ConsistencyModel, ListOp, list_append};
+/// use glomer_workbench::edn::Edn;
+/// use glomer_workbench::history::typed::{History, Operation, Outcome};
+/// use glomer_workbench::verdict::Validity;
+///
+/// type Txn = Vec<ListOp<&'static str, u64>>;
+///
+/// let ms = Duration::from_millis;
+/// let append: Txn = vec![ListOp::Append("a", 1)];
+/// let read = |list: &[u64]| vec![ListOp::Read("a", Some(list.to_vec()))];
+/// let asked = vec![ListOp::Read("a", None)];
+/// let history: History<Txn, Txn> = [
+///     Operation::new(0, append.clone(), ms(0)).ended(ms(10), Outcome::Ok(append)),
+///     Operation::new(1, asked.clone(), ms(20)).ended(ms(30), Outcome::Ok(read(&[]))),
+///     Operation::new(1, asked, ms(40)).ended(ms(50), Outcome::Ok(read(&[1]))),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// // The first read does not see what was there when it began.
+/// let strict = list_append(&history, &[ConsistencyModel::STRICT_SERIALIZABLE]);
+/// assert_eq!(strict.validity(), Validity::False);
+/// let found = Edn::list([Edn::kw("G-single-item-realtime")]);
+/// assert_eq!(strict.get("anomaly-types"), Some(&found));
+///
+/// let plain = list_append(&history, &["serializable".parse().unwrap()]);
+/// assert_eq!(plain.validity(), Validity::True);
+/// ```
+pub fn list_append<Txn, Key, Element>(
+    history: &History<Txn, Txn>,
     models: &[ConsistencyModel],
-) -> Result<Verdict, String> {
-    let answers = Answers::of(history, "append");
-    let mut findings = Findings::of(history, &answers, adya::Workload::ListAppend, models)?;
+) -> Verdict
+where
+    Txn: AsRef<[ListOp<Key, Element>]>,
+    Key: Clone + Into<Edn>,
+    Element: Clone + Into<Edn>,
+{
+    let transactions = transactions::<Txn, ListOp<Key, Element>>(history);
+    let answers = Answers::of(&transactions, "append");
+    let mut findings = Findings::of(&answers, adya::Workload::ListAppend, models);
     let unwritten = answers.unwritten_reads();
     if !unwritten.is_empty() {
-        findings.forbid("unwritten-read", unwritten.into_iter().map(unwritten_read));
+        let unwritten = unwritten.into_iter().map(|(ok, mop, element)| {
+            Edn::map([
+                ("op", entry(ok.at.index)),
+                ("mop", mop.to_edn(answers.write)),
+                ("element", element.clone()),
+            ])
+        });
+        findings.forbid("unwritten-read", unwritten);
     }
     // Where Elle stops with an exception, nothing is known.
     let verdict = match answers.confused_lists() {
@@ -54,21 +111,54 @@ pub(crate) fn check_list_append(
         _ if findings.anomalies.is_empty() => Verdict::new(true),
         _ => findings.verdict(findings.valid),
     };
-    Ok(answers.warning().into_iter().fold(verdict, Verdict::warn))
+    answers.warning().into_iter().fold(verdict, Verdict::warn)
 }
 
-/// Checks transactions of writes and reads of registers. As in Maelstrom, a transaction's writes
-/// follow its reads of the same key, a search for a cycle that took too long counts for nothing,
-/// and whatever else was found makes the history invalid.
+/// Whether transactions over registers are as isolated as all of these models say: Elle's
+/// `rw-register`.
 ///
-/// # Errors
-/// If an operation's value is not a transaction.
-pub(crate) fn check_rw_register(
-    history: &History,
+/// This is as [`list_append`], but tells less: a read shows what a register was last given and
+/// nothing of what was before. As in Maelstrom, a transaction's writes follow its reads of the
+/// same key, a search for a cycle that took too long counts for nothing, and whatever else was
+/// found makes the history invalid, even if the models allow it.
+///
+/// ```
+/// use std::time::Duration;
+/// use glomer_workbench::checker::{ConsistencyModel, RegisterOp, rw_register};
+/// use glomer_workbench::edn::Edn;
+/// use glomer_workbench::history::typed::{History, Operation, Outcome};
+/// use glomer_workbench::verdict::Validity;
+///
+/// type Txn = Vec<RegisterOp<u64, u64>>;
+///
+/// let ms = Duration::from_millis;
+/// let write: Txn = vec![RegisterOp::Write(1, 7)];
+/// let asked = vec![RegisterOp::Read(1, None)];
+/// let answered = vec![RegisterOp::Read(1, Some(7))];
+/// let history: History<Txn, Txn> = [
+///     Operation::new(0, write, ms(0)).ended(ms(10), Outcome::Fail),
+///     Operation::new(1, asked, ms(20)).ended(ms(30), Outcome::Ok(answered)),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// // The transaction that wrote 7 failed.
+/// let verdict = rw_register(&history, &[ConsistencyModel::STRICT_SERIALIZABLE]);
+/// assert_eq!(verdict.validity(), Validity::False);
+/// assert!(verdict.get("anomalies").unwrap().get("G1a").is_some());
+/// ```
+pub fn rw_register<Txn, Key, Value>(
+    history: &History<Txn, Txn>,
     models: &[ConsistencyModel],
-) -> Result<Verdict, String> {
-    let answers = Answers::of(history, "w");
-    let mut findings = Findings::of(history, &answers, adya::Workload::RwRegister, models)?;
+) -> Verdict
+where
+    Txn: AsRef<[RegisterOp<Key, Value>]>,
+    Key: Clone + Into<Edn>,
+    Value: Clone + Into<Edn>,
+{
+    let transactions = transactions::<Txn, RegisterOp<Key, Value>>(history);
+    let answers = Answers::of(&transactions, "w");
+    let mut findings = Findings::of(&answers, adya::Workload::RwRegister, models);
     findings.anomalies.remove("cycle-search-timeout");
     let verdict = match answers.confused_registers() {
         Some(confusion) if findings.valid != Validity::False => Verdict::unknown(confusion),
@@ -76,23 +166,14 @@ pub(crate) fn check_rw_register(
     };
     let warnings = unwritten_warning(&answers).into_iter();
     let warnings = warnings.chain(answers.warning());
-    Ok(warnings.fold(verdict, Verdict::warn))
-}
-
-/// What a read of something that nobody wrote looks like in the results.
-fn unwritten_read((op, mop, element): (&Op, &Edn, &Edn)) -> Edn {
-    Edn::map([
-        ("op", op.to_tagged()),
-        ("mop", mop.clone()),
-        ("element", element.clone()),
-    ])
+    warnings.fold(verdict, Verdict::warn)
 }
 
 /// What to tell people of registers that were read with something that nobody wrote.
 fn unwritten_warning(answers: &Answers<'_>) -> Option<String> {
     let unwritten = answers.unwritten_reads();
     let (first, mop, value) = *unwritten.first()?;
-    let at = first.index;
+    let at = first.at.index;
     if unwritten.iter().all(|(_, _, other)| *other == value) {
         return Some(format!(
             "reads returned {} for registers that nobody wrote ({}, the first in operation {at}): \
@@ -105,7 +186,7 @@ fn unwritten_warning(answers: &Answers<'_>) -> Option<String> {
         "reads returned what nobody wrote ({}, the first is {} in operation {at}): a register \
          that nobody wrote reads as null; Maelstrom does not mind",
         reads(unwritten.len()),
-        Excerpt(mop)
+        Excerpt(&mop.to_edn(answers.write))
     ))
 }
 
@@ -114,20 +195,6 @@ fn reads(count: usize) -> String {
         1 => "1 read".to_owned(),
         _ => format!("{count} reads"),
     }
-}
-
-/// The transactions of clients in a history.
-fn transactions(history: &History) -> impl Iterator<Item = &Op> {
-    history.client_ops().filter(|op| op.f == "txn")
-}
-
-/// The micro-operations of a transaction, each whole and as function, key and value.
-fn mops(op: &Op) -> impl Iterator<Item = (&Edn, [&Edn; 3])> {
-    let mops = op.value.as_seq().unwrap_or(&[]).iter();
-    mops.filter_map(|mop| match mop.as_seq()? {
-        [f, key, value] => Some((mop, [f, key, value])),
-        _ => None,
-    })
 }
 
 /// What there is to say about a history's isolation.
@@ -140,17 +207,11 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(
-        history: &History,
-        answers: &Answers<'_>,
-        workload: adya::Workload,
-        models: &[ConsistencyModel],
-    ) -> Result<Self, String> {
+    fn of(answers: &Answers<'_>, workload: adya::Workload, models: &[ConsistencyModel]) -> Self {
         let models = models.iter();
         let models: Vec<String> = models.map(|model| model.name().to_owned()).collect();
-        let transactions = read(history, answers, workload)?;
         let report = adya::check(
-            &transactions,
+            &read(answers, workload),
             workload,
             &adya::Opts {
                 models: models.clone(),
@@ -159,26 +220,18 @@ impl Findings {
                 ..adya::Opts::default()
             },
         );
-        let by_index = history.0.iter().map(|op| (op.index, op)).collect();
-        let shown = report.anomalies.iter().map(|(kind, found)| {
-            let found = found.iter().map(|anomaly| witness(anomaly, &by_index));
-            (kind.clone(), found.collect())
-        });
+        let shown = report
+            .anomalies
+            .iter()
+            .map(|(kind, found)| (kind.clone(), found.iter().map(witness).collect()));
         let mut found: BTreeMap<String, Vec<Edn>> = shown.collect();
         let before: BTreeSet<String> = found.keys().cloned().collect();
 
         let models: Vec<&str> = models.iter().map(String::as_str).collect();
         let prohibited = adya::model::prohibited_by(&models);
-        let write = match workload {
-            adya::Workload::ListAppend => "append",
-            adya::Workload::RwRegister => "w",
-        };
         found.remove("internal");
         for (kind, cases) in [
-            (
-                "internal",
-                internal::cases(self::transactions(history), write),
-            ),
+            ("internal", internal::cases(answers)),
             ("G1b", answers.intermediate_reads()),
         ] {
             if prohibited.contains(kind) && !cases.is_empty() {
@@ -198,7 +251,7 @@ impl Findings {
             (false, true) => Validity::Unknown,
             (false, false) => Validity::False,
         };
-        Ok(Self {
+        Self {
             valid,
             anomalies: found
                 .into_iter()
@@ -206,7 +259,7 @@ impl Findings {
                 .collect(),
             not,
             also_not,
-        })
+        }
     }
 
     /// Adds an anomaly that no model allows.
@@ -245,15 +298,11 @@ fn names(models: &BTreeSet<String>) -> Edn {
     Edn::Set(names.into_iter().collect())
 }
 
-type ByIndex<'a> = HashMap<usize, &'a Op>;
-
 /// An anomaly as Elle shows it.
-fn witness(anomaly: &adya::Anomaly, by_index: &ByIndex<'_>) -> Edn {
+fn witness(anomaly: &adya::Anomaly) -> Edn {
     let op = |index: &serde_json::Value| {
-        index
-            .as_u64()
-            .and_then(|index| by_index.get(&(index as usize)))
-            .map_or(Edn::Nil, |op| op.to_tagged())
+        let index = index.as_u64();
+        index.map_or(Edn::Nil, |index| entry(index as usize))
     };
     if let Some(steps) = anomaly.detail["steps"].as_array() {
         let cycle = steps
@@ -310,57 +359,40 @@ const DETAILS: [&str; 9] = [
 /// What several transactions left behind in a register, as lying answers say, cannot be told
 /// apart by a read; `adya` would look no further. Unless someone read it, which is told as a
 /// confusion, each of them gets a value of its own.
-fn read(
-    history: &History,
-    answers: &Answers<'_>,
-    workload: adya::Workload,
-) -> Result<adya::History, String> {
+fn read(answers: &Answers<'_>, workload: adya::Workload) -> adya::History {
     let ambiguous = match workload {
         adya::Workload::ListAppend => HashSet::new(),
         adya::Workload::RwRegister => answers.written_twice(),
     };
     let mut interner = Interner::default();
-    let mut ops = Vec::new();
-    for op in transactions(history) {
-        let Process::Client(process) = op.process else {
-            continue;
-        };
-        let mops = op
-            .value
-            .as_seq()
-            .ok_or_else(|| "not a list of micro-operations".to_owned())
-            .and_then(|mops| {
-                mops.iter()
-                    .map(|mop| micro_operation(mop, workload, op, &ambiguous, &mut interner))
-                    .collect::<Result<Vec<Mop>, String>>()
-            })
-            .map_err(|wrong| format!("{wrong}, in {}", op.to_edn()))?;
-        ops.push(adya::history::Op {
-            index: op.index as u64,
-            kind: match op.kind {
-                OpType::Invoke => adya::history::OpType::Invoke,
-                OpType::Ok => adya::history::OpType::Ok,
-                OpType::Fail => adya::history::OpType::Fail,
-                OpType::Info => adya::history::OpType::Info,
-            },
-            process: Some(process as i64),
-            value: mops,
-            time: Some(op.time),
-        });
-    }
-    Ok(adya::History::from_ops(ops, interner))
+    let entries = answers.entries.iter();
+    let ops = entries.map(|entry| adya::history::Op {
+        index: entry.at.index as u64,
+        kind: match entry.kind {
+            OpType::Invoke => adya::history::OpType::Invoke,
+            OpType::Ok => adya::history::OpType::Ok,
+            OpType::Fail => adya::history::OpType::Fail,
+            OpType::Info => adya::history::OpType::Info,
+        },
+        process: Some(entry.process as i64),
+        value: entry
+            .mops
+            .iter()
+            .map(|mop| micro_operation(mop, workload, entry, &ambiguous, &mut interner))
+            .collect(),
+        time: Some(entry.at.time.as_nanos() as i64),
+    });
+    let ops: Vec<adya::history::Op> = ops.collect();
+    adya::History::from_ops(ops, interner)
 }
 
 fn micro_operation(
-    mop: &Edn,
+    mop: &Mop,
     workload: adya::Workload,
-    op: &Op,
+    entry: &Entry,
     ambiguous: &HashSet<(&Edn, &Edn)>,
     interner: &mut Interner,
-) -> Result<Mop, String> {
-    let Some([function, key, value]) = mop.as_seq() else {
-        return Err(format!("{mop} is not [function key value]"));
-    };
+) -> adya::history::Mop {
     let mut id = |value: &Edn| {
         interner.intern(match value {
             Edn::Int(number) => Scalar::Int(*number),
@@ -368,38 +400,31 @@ fn micro_operation(
             other => Scalar::Str(other.to_string()),
         })
     };
-    let key_id = id(key);
-    match (function.name(), workload, value) {
-        (Some("append"), adya::Workload::ListAppend, _) => Ok(Mop::Append {
-            key: key_id,
-            value: id(value),
-        }),
-        (Some("w"), adya::Workload::RwRegister, _) => Ok(Mop::Write {
-            key: key_id,
-            value: if ambiguous.contains(&(key, value)) {
-                id(&format!("{value} of operation {}", op.index).into())
-            } else {
-                id(value)
+    let key = id(&mop.key);
+    if mop.is_write {
+        return match workload {
+            adya::Workload::ListAppend => adya::history::Mop::Append {
+                key,
+                value: id(&mop.value),
             },
-        }),
-        (Some("r"), _, Edn::Nil) => Ok(Mop::Read {
-            key: key_id,
-            value: ReadValue::Nil,
-        }),
-        (Some("r"), adya::Workload::ListAppend, list) => {
-            let elements = list.as_seq();
-            let elements = elements.ok_or_else(|| format!("{mop} does not read a list"))?;
-            Ok(Mop::Read {
-                key: key_id,
-                value: ReadValue::List(elements.iter().map(id).collect()),
-            })
-        }
-        (Some("r"), adya::Workload::RwRegister, value) => Ok(Mop::Read {
-            key: key_id,
-            value: ReadValue::Scalar(id(value)),
-        }),
-        _ => Err(format!("{mop} is no micro-operation of this workload")),
+            adya::Workload::RwRegister => adya::history::Mop::Write {
+                key,
+                value: if ambiguous.contains(&(&mop.key, &mop.value)) {
+                    id(&format!("{} of operation {}", mop.value, entry.at.index).into())
+                } else {
+                    id(&mop.value)
+                },
+            },
+        };
     }
+    let value = match (workload, &mop.value) {
+        (_, Edn::Nil) => ReadValue::Nil,
+        (adya::Workload::ListAppend, list) => {
+            ReadValue::List(list.as_seq().unwrap_or(&[]).iter().map(&mut id).collect())
+        }
+        (adya::Workload::RwRegister, value) => ReadValue::Scalar(id(value)),
+    };
+    adya::history::Mop::Read { key, value }
 }
 
 /// A value that adya was given, as it was: an integer, or another value in its notation.
