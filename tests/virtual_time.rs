@@ -215,7 +215,7 @@ fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
     let columns: Vec<&str> = row.split_whitespace().collect();
     let (count, smallest): (usize, u64) =
         (columns[0].parse().unwrap(), columns[1].parse().unwrap());
-    assert!(row.contains("workload: lost"), "{row}");
+    assert!(row.contains("workload: value # is lost"), "{row}");
     assert!((1..12).contains(&count) && smallest < 13, "{row}");
     let runs = fs::read_dir(place.0.path().join("store/broadcast")).unwrap();
     let kept = runs

@@ -109,6 +109,7 @@ fn measure(launch: &Launch, plan: &Plan, runs: u32) -> io::Result<Cost> {
         cost.start += began.elapsed();
 
         let expected = Expectations {
+            faults: plan.faults.clone(),
             workload: plan.workload.clone(),
             setting: plan.setting.clone(),
             availability: None,

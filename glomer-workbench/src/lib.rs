@@ -26,6 +26,7 @@ pub mod run;
 pub mod store;
 mod test;
 pub mod verdict;
+pub mod why;
 pub mod workload;
 
 #[cfg(feature = "command")]
@@ -43,7 +44,7 @@ pub mod prelude {
         linearizable, list_append, rw_register, sequentially_consistent, set_full, unique,
     };
     pub use crate::history::typed::{History, Operation, Outcome};
-    pub use crate::verdict::{Validity, Verdict};
+    pub use crate::verdict::{Reason, Validity, Verdict};
     pub use crate::workload::{Client, Errors, FinalStep, FinalTurn, Setting, Turn, Workload};
     pub use glomer_runtime::{Error, Message};
     pub use serde::{Deserialize, Serialize};

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 
 use hdrhistogram::Histogram;
 
-use crate::checker::{self, Availability, Checked, Validity, WARNINGS, merge_validity};
+use crate::checker::{self, Availability, Checked, Validity, WARNINGS, WHY, merge_validity};
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::history::OpType;
 use crate::run::journal::{Counts, Journal};
+use crate::run::nemesis::Faults;
 use crate::run::problem::Problem;
 use crate::run::{Run, Timing};
+use crate::why::Why;
 use crate::workload::{AnyWorkload, Setting};
 
 /// The exit code for bad usage, and for runs that could not be completed.
@@ -23,6 +25,8 @@ pub struct Expectations {
     pub workload: AnyWorkload,
     /// What it ran in.
     pub setting: Setting,
+    /// The faults that the nemesis had to inflict.
+    pub faults: Faults,
     /// How available the nodes must be.
     pub availability: Option<Availability>,
     /// The seed, for the record.
@@ -44,6 +48,8 @@ pub struct Results {
     pub checked: Checked,
     /// The verdict over all of it.
     pub validity: Validity,
+    /// Why it is not valid.
+    pub why: Why,
     /// The map that is printed: Maelstrom's keys in Maelstrom's order, then ours, then the
     /// verdict.
     pub map: Edn,
@@ -89,6 +95,10 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
         });
     }
     let validity = merge_validity(verdicts);
+    let why = Why::of_run(&checked, run, &expected.setting, &expected.faults);
+    if let Some(why) = why.to_edn() {
+        map.insert(WHY, why);
+    }
     if expected.stale_reads_may_hide && validity == Validity::True {
         map.insert("delivery", STALE_READS_MAY_HIDE.into());
     }
@@ -96,6 +106,7 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
     Results {
         checked,
         validity,
+        why,
         map,
     }
 }

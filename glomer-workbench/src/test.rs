@@ -9,7 +9,7 @@ use std::time::Duration;
 use glomer_runtime::Init;
 use glomer_runtime::sim::{Delivery, Latency, Program, command_for, find_seed};
 
-use crate::checker::{Availability, ConsistencyModel};
+use crate::checker::{Availability, ConsistencyModel, WHY};
 use crate::edn::Edn;
 use crate::history::OpType;
 use crate::results::{Expectations, Results, results};
@@ -18,11 +18,9 @@ use crate::run::nemesis::Faults;
 use crate::run::plan::Plan;
 use crate::run::{Run, Timing};
 use crate::verdict::{Reason, Validity, Verdict, merge_validity};
+use crate::why::Why;
 use crate::workload::{Topology, Workload};
 
-/// How many reasons an explanation gives, and how many operations of each.
-const REASONS: usize = 5;
-const OPERATIONS: usize = 6;
 /// As wide are the results in an explanation.
 const WIDTH: usize = 100;
 
@@ -323,6 +321,7 @@ impl Test {
         let expected = Expectations {
             workload: plan.workload.clone(),
             setting: plan.setting.clone(),
+            faults: plan.faults.clone(),
             availability: self.availability,
             seed,
             stale_reads_may_hide: !plan.latency.mean().is_zero()
@@ -403,6 +402,11 @@ impl Tested {
     fn set_validity(&mut self, validity: Validity) {
         self.results.validity = validity;
         self.results.map.insert("valid?", validity.into());
+        if validity == Validity::True {
+            // A function that never succeeded is no fault here.
+            self.results.why = Why::default();
+            self.results.map.remove(WHY);
+        }
     }
 
     /// The verdict over all of it.
@@ -415,10 +419,9 @@ impl Tested {
         self.results.checked.workload.get(name)
     }
 
-    /// The reasons of the checkers.
+    /// Why it is not valid: the reasons of the checkers, the most telling first.
     pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
-        let parts = self.results.checked.parts().into_iter();
-        parts.flat_map(|(_, verdict)| verdict.reasons())
+        self.results.why.reasons().iter()
     }
 }
 
@@ -428,14 +431,9 @@ impl fmt::Display for Tested {
         for objection in &self.objections {
             writeln!(f, "{objection}")?;
         }
-        for reason in self.reasons().take(REASONS) {
-            writeln!(f, "{}", reason.text)?;
-            let ops = reason.operations.iter().take(OPERATIONS);
-            for index in ops {
-                if let Some(op) = self.run.history.0.get(*index) {
-                    writeln!(f, "    {}", op.to_edn())?;
-                }
-            }
+        let why = self.results.why.brief();
+        if !why.is_empty() {
+            writeln!(f, "{why}")?;
         }
         f.write_str(&self.results.map.pretty(WIDTH))
     }

@@ -1,6 +1,7 @@
 //! What a checker says of a history.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::edn::Edn;
 use crate::history::History as Record;
@@ -58,13 +59,166 @@ pub fn merge_validity(verdicts: impl IntoIterator<Item = Validity>) -> Validity 
     verdicts.into_iter().max().unwrap_or(Validity::True)
 }
 
-/// Why a history is not what it should be, in a sentence.
+/// One thing that is wrong with a history, in words: a headline, and how it is known.
+///
+/// ```
+/// use glomer_workbench::verdict::Reason;
+///
+/// let reason = Reason::new("value 12 is lost")
+///     .because("n0 acknowledged broadcast 12 at 1.784 s (operation 75).", [75])
+///     .because("n2's last read, at 11.000 s (operation 326), does not have it.", [326])
+///     .and_so("18 other values");
+/// assert_eq!(
+///     reason.to_string(),
+///     "value 12 is lost.
+///   n0 acknowledged broadcast 12 at 1.784 s (operation 75).
+///   n2's last read, at 11.000 s (operation 326), does not have it. So with 18 other values."
+/// );
+/// assert_eq!(reason.operations(), [75, 326]);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// The sentence.
-    pub text: String,
+    headline: String,
+    lines: Vec<Line>,
+    others: Option<String>,
+    operations: Vec<usize>,
+    messages: Vec<u64>,
+}
+
+/// A line of a [`Reason`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Line {
+    Said(String),
+    /// What became of the messages that carried something. Only who has the run's journal can
+    /// say.
+    Carried(Carried),
+}
+
+/// A value that a node does not have, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The value, as it stands in messages.
+    pub value: Edn,
+    /// The node that does not have it.
+    pub node: String,
+    /// When that was seen.
+    pub until: Duration,
+}
+
+impl Reason {
+    /// What is wrong, without a full stop: `value 12 is lost`. Runs that fail in the same way
+    /// have the same headline but for its numbers.
+    pub fn new(headline: impl Into<String>) -> Reason {
+        Reason {
+            headline: headline.into(),
+            lines: Vec::new(),
+            others: None,
+            operations: Vec::new(),
+            messages: Vec::new(),
+        }
+    }
+
+    /// Adds how it is known, in a sentence or several for one line, and the operations that
+    /// these rest on, by the indices of their invocations. Where `operation 75` stands in
+    /// them, the report leads to it.
+    #[must_use]
+    pub fn because(
+        mut self,
+        sentences: impl Into<String>,
+        operations: impl IntoIterator<Item = usize>,
+    ) -> Reason {
+        let mut sentences = sentences.into();
+        // A name of a node stays as it is.
+        if sentences.starts_with("the ") {
+            sentences.replace_range(..1, "T");
+        }
+        self.lines.push(Line::Said(sentences));
+        self.operations.extend(operations);
+        self
+    }
+
+    /// Adds what became of the messages that carried a value to a node which does not have it.
+    /// That is told of runs alone: a history does not know of messages.
+    #[must_use]
+    pub fn carried(mut self, what: Carried) -> Reason {
+        self.lines.push(Line::Carried(what));
+        self
+    }
+
+    /// Adds what else the same holds for: `18 other values`.
+    #[must_use]
+    pub fn and_so(mut self, others: impl Into<String>) -> Reason {
+        self.others = Some(others.into());
+        self
+    }
+
+    /// What is wrong, without a full stop.
+    pub fn headline(&self) -> &str {
+        &self.headline
+    }
+
+    /// How it is known, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let said = self.lines.iter().filter_map(|line| match line {
+            Line::Said(text) => Some(text.clone()),
+            Line::Carried(_) => None,
+        });
+        let mut lines: Vec<String> = said.collect();
+        if let Some(others) = &self.others {
+            let so = format!("So with {others}.");
+            match lines.last_mut() {
+                Some(last) => *last = format!("{last} {so}"),
+                None => lines.push(so),
+            }
+        }
+        lines
+    }
+
     /// The operations that it rests on, by the indices of their invocations.
-    pub operations: Vec<usize>,
+    pub fn operations(&self) -> &[usize] {
+        &self.operations
+    }
+
+    /// The messages that it tells of, by their numbers.
+    pub fn messages(&self) -> &[u64] {
+        &self.messages
+    }
+
+    /// The same, with what became of messages: a line, if there is anything to say, and the
+    /// numbers of these messages.
+    pub(crate) fn with_messages(
+        mut self,
+        told: impl Fn(&Carried) -> (Option<String>, Vec<u64>),
+    ) -> Reason {
+        for line in std::mem::take(&mut self.lines) {
+            match line {
+                Line::Said(_) => self.lines.push(line),
+                Line::Carried(what) => {
+                    let (text, messages) = told(&what);
+                    self.lines.extend(text.map(Line::Said));
+                    self.messages.extend(messages);
+                }
+            }
+        }
+        self
+    }
+
+    /// Takes note of messages that belong to it.
+    pub(crate) fn mark(&mut self, messages: impl IntoIterator<Item = u64>) {
+        self.messages.extend(messages);
+        self.messages.sort_unstable();
+        self.messages.dedup();
+    }
+}
+
+/// The headline, and the lines below it.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.", self.headline)?;
+        self.lines()
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
+    }
 }
 
 /// What a checker says of a history: whether it is what it should be, the figures that
@@ -72,13 +226,13 @@ pub struct Reason {
 ///
 /// ```
 /// use glomer_workbench::history::History;
-/// use glomer_workbench::verdict::{Validity, Verdict};
+/// use glomer_workbench::verdict::{Reason, Validity, Verdict};
 ///
-/// let verdict = Verdict::new(false)
-///     .figure("lost-count", 1)
-///     .because("value 12 was acknowledged and is in no later read", [75, 326]);
+/// let lost = Reason::new("value 12 is lost")
+///     .because("It was acknowledged (operation 75), and is in no later read.", [75]);
+/// let verdict = Verdict::new(false).figure("lost-count", 1).because(lost);
 /// assert_eq!(verdict.validity(), Validity::False);
-/// assert_eq!(verdict.reasons()[0].operations, [75, 326]);
+/// assert_eq!(verdict.reasons()[0].headline(), "value 12 is lost");
 /// let edn = verdict.to_edn(&History::default());
 /// assert_eq!(edn.to_string(), "{:valid? false, :lost-count 1}");
 /// ```
@@ -126,17 +280,10 @@ impl Verdict {
         self
     }
 
-    /// Adds a reason, with the operations it rests on by the indices of their invocations.
+    /// Adds a reason, after those there are. The most telling comes first.
     #[must_use]
-    pub fn because(
-        mut self,
-        text: impl Into<String>,
-        operations: impl IntoIterator<Item = usize>,
-    ) -> Verdict {
-        self.reasons.push(Reason {
-            text: text.into(),
-            operations: operations.into_iter().collect(),
-        });
+    pub fn because(mut self, reason: Reason) -> Verdict {
+        self.reasons.push(reason);
         self
     }
 

@@ -175,3 +175,31 @@ fn warnings_stand_in_the_results() {
     assert!(warnings[0].name().unwrap().starts_with("reads returned 0"));
     assert_eq!(results.get("workload").unwrap().get("warnings"), None);
 }
+
+#[test]
+fn what_is_wrong_is_told_in_words_beside_the_results() {
+    let output = check(&["-w", "broadcast", &recorded("bcast_lossy")], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(
+        text(&output.stderr),
+        "Why: value 3 is lost.\n  \
+         The node of process 4 acknowledged it at 0.319 s (operation 8).\n  \
+         The node of process 4 returned it to the read of 20.046 s (operation 405).\n  \
+         The final read of 20.047 s by the node of process 1 (operation 406) does not have it. \
+         So with 5 other values.\n"
+    );
+    let results = Edn::parse(text(&output.stdout)).unwrap();
+    let reasons = results.get("why").unwrap().as_seq().unwrap();
+    assert_eq!(
+        reasons[0].get("what").and_then(Edn::name),
+        Some("value 3 is lost")
+    );
+    assert_eq!(
+        reasons[0].get("because").unwrap().as_seq().unwrap().len(),
+        3
+    );
+    assert_eq!(
+        reasons[0].get("operations"),
+        Some(&Edn::vector([8, 405, 406]))
+    );
+}

@@ -108,7 +108,8 @@ fn servers_with_locks_of_their_own_are_found() {
     let tested = tests.refused().unwrap();
     assert_eq!(tested.validity(), Validity::False);
     let reason = tested.reasons().next().unwrap();
-    assert!(reason.text.ends_with(" was held twice"), "{}", reason.text);
+    let headline = reason.headline();
+    assert!(headline.ends_with(" was held twice"), "{headline}");
 }
 
 #[test]

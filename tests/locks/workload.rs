@@ -80,7 +80,9 @@ impl Workload for Locks {
         twice
             .into_iter()
             .fold(verdict, |verdict, (lock, one, other)| {
-                verdict.because(format!("lock {lock} was held twice"), [one, other])
+                let reason = Reason::new(format!("lock {lock} was held twice"));
+                let text = format!("It was granted to operation {one} and to operation {other}.");
+                verdict.because(reason.because(text, [one, other]))
             })
     }
 

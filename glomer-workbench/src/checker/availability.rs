@@ -6,6 +6,7 @@ use crate::edn::Edn;
 use crate::history::{History, OpType};
 
 use super::Verdict;
+use crate::verdict::Reason;
 
 /// What fraction of the operations must succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,10 +46,18 @@ pub fn availability(history: &History, expected: Option<Availability>) -> Verdic
     } else {
         (Edn::float32(fraction), f64::from(fraction))
     };
-    let valid = match expected {
-        None => true,
-        Some(Availability::Total) => fraction == 1.0,
-        Some(Availability::Fraction(least)) => least <= fraction,
+    let least = match expected {
+        None => 0.0,
+        Some(Availability::Total) => 1.0,
+        Some(Availability::Fraction(least)) => least,
     };
-    Verdict::new(valid).figure("ok-fraction", shown)
+    let verdict = Verdict::new(least <= fraction).figure("ok-fraction", shown);
+    if least <= fraction {
+        return verdict;
+    }
+    let text = format!(
+        "{oks} of {invocations} did, and at least {} % must.",
+        100.0 * least
+    );
+    verdict.because(Reason::new("too few operations succeeded").because(text, []))
 }

@@ -18,6 +18,7 @@ mod unique;
 
 use crate::edn::Edn;
 use crate::history::History;
+use crate::why::Why;
 use crate::workload::{AnyWorkload, Setting};
 
 pub use availability::{Availability, availability};
@@ -75,6 +76,9 @@ impl Checked {
         if warnings != Edn::Vector(Vec::new()) {
             map.insert(WARNINGS, warnings);
         }
+        if let Some(why) = Why::of_history(self).to_edn() {
+            map.insert(WHY, why);
+        }
         map.insert("valid?", self.validity().into());
         map
     }
@@ -94,6 +98,9 @@ pub fn check(
         workload: workload.check(setting, record),
     }
 }
+
+/// The key under which results tell why they are not valid.
+pub(crate) const WHY: &str = "why";
 
 /// The key under which results tell what is not right and decides nothing.
 pub(crate) const WARNINGS: &str = "warnings";

@@ -17,7 +17,7 @@ use std::hash::Hash;
 use crate::edn::Edn;
 use crate::history::Excerpt;
 use crate::history::typed::{History, Moment, Operation};
-use crate::verdict::{Validity, Verdict, entry, entry_as};
+use crate::verdict::{Carried, Reason, Validity, Verdict, entry, entry_as};
 
 /// How many of the stalest elements the results show.
 const WORST_SHOWN: usize = 8;
@@ -91,7 +91,9 @@ where
     reads.sort_by_key(|read| std::cmp::Reverse(read.invoked));
     find_last_reads(&mut elements, &reads);
     elements.sort_by_key(|element| element.value);
-    let verdict = results(&elements, &duplicated);
+    let verdict = reasons(history, &elements)
+        .into_iter()
+        .fold(results(&elements, &duplicated), Verdict::because);
     let first = duplicated.first_key_value();
     let warning = first.map(|(element, times)| {
         format!(
@@ -372,6 +374,127 @@ fn results<E: Clone + Into<Edn>>(
     verdict
         .figure("never-read", Edn::List(never_read))
         .figure("duplicated", Edn::Map(duplicated.collect()))
+}
+
+/// Why it is not valid: the elements that are lost, or that none is ever read.
+fn reasons<Op, Output, E: Clone + Into<Edn>>(
+    history: &History<Op, Output>,
+    elements: &[Element<'_, E>],
+) -> Option<Reason> {
+    let lost: Vec<(Known, Moment, &Element<'_, E>)> = elements
+        .iter()
+        .filter(|element| matches!(element.durability(), Durability::Lost { .. }))
+        .filter_map(|element| Some((element.known?, element.last_absent?, element)))
+        .collect();
+    // Of what happened first, most is in the journal.
+    let first = lost.iter().min_by_key(|(known, ..)| known.at);
+    let Some((known, absent, element)) = first else {
+        return never_read(history, elements);
+    };
+    let value = edn(element.value);
+    let shown = Excerpt(&value).to_string();
+    let known = ended_at(history, known.at).map(|operation| {
+        let (who, index) = (history.who(operation.process), operation.invoked.index);
+        let did = if known.by_a_read {
+            format!("{who} first returned it")
+        } else {
+            format!("{who} acknowledged it")
+        };
+        let never = match element.last_present {
+            Some(_) => "",
+            None => ", and no read ever returned it",
+        };
+        let text = format!("{did} at {} (operation {index}){never}.", known.at);
+        (text, index)
+    });
+    let returned = element
+        .last_present
+        .and_then(|read| Some((read, begun_at(history, read)?)));
+    let read = begun_at(history, *absent);
+    let mut reason = Reason::new(format!("value {shown} is lost"));
+    if let Some((text, index)) = known {
+        reason = reason.because(text, [index]);
+    }
+    if let Some((at, read)) = returned {
+        let (who, index) = (history.who(read.process), at.index);
+        let text = format!("{who} returned it to the read of {at} (operation {index}).");
+        reason = reason.because(text, [index]);
+    }
+    if let Some(read) = read {
+        if let Some(node) = history.node(read.process) {
+            reason = reason.carried(Carried {
+                value,
+                node: node.to_owned(),
+                until: absent.time,
+            });
+        }
+        let (who, index) = (history.who(read.process), absent.index);
+        let which = if read.is_final { "final read" } else { "read" };
+        reason = reason.because(
+            format!("The {which} of {absent} by {who} (operation {index}) does not have it."),
+            [index],
+        );
+    }
+    Some(match lost.len() - 1 {
+        0 => reason,
+        1 => reason.and_so("another value"),
+        others => reason.and_so(format!("{others} other values")),
+    })
+}
+
+/// That nothing can be said to be there.
+fn never_read<Op, Output, E: Clone + Into<Edn>>(
+    history: &History<Op, Output>,
+    elements: &[Element<'_, E>],
+) -> Option<Reason> {
+    let is_stable =
+        |element: &Element<'_, E>| matches!(element.durability(), Durability::Stable { .. });
+    if elements.iter().any(is_stable) {
+        return None;
+    }
+    let headline = match elements.len() {
+        0 => {
+            return Some(Reason::new(
+                "nothing was added, so there is nothing to go by",
+            ));
+        }
+        1 => "the one value that was added is not in the last reads".to_owned(),
+        count => format!("not one of the {count} values that were added is in the last reads"),
+    };
+    let reason = Reason::new(headline);
+    let known = elements
+        .iter()
+        .filter_map(|element| Some((element.known?.at, element)));
+    let Some((known, element)) = known.min_by_key(|(at, _)| *at) else {
+        return Some(reason.because("None was acknowledged or returned.", []));
+    };
+    let Some(operation) = ended_at(history, known) else {
+        return Some(reason);
+    };
+    let index = operation.invoked.index;
+    Some(reason.because(
+        format!(
+            "Value {} was known at {known} (operation {index}), and no read began after that.",
+            Excerpt(&edn(element.value))
+        ),
+        [index],
+    ))
+}
+
+fn begun_at<Op, Output>(
+    history: &History<Op, Output>,
+    moment: Moment,
+) -> Option<&Operation<Op, Output>> {
+    let operations = history.operations();
+    let place = operations.binary_search_by_key(&moment, |it| it.invoked);
+    place.ok().map(|place| &operations[place])
+}
+
+fn ended_at<Op, Output>(
+    history: &History<Op, Output>,
+    moment: Moment,
+) -> Option<&Operation<Op, Output>> {
+    history.iter().find(|it| it.completed == Some(moment))
 }
 
 fn worst_stale<E: Clone + Into<Edn>>(outcomes: &[(&Element<'_, E>, Durability)]) -> Edn {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::edn::Edn;
 use crate::history::{History, OpType};
 
-use super::{Validity, Verdict, merge_validity};
+use super::{Validity, Verdict};
+use crate::verdict::Reason;
 
 #[derive(Default)]
 struct Counts {
@@ -48,13 +49,25 @@ pub fn stats(history: &History) -> Verdict {
         all.add(op.kind);
         by_f.entry(&op.f).or_default().add(op.kind);
     }
-    let valid = merge_validity(
+    let never: Vec<(&&str, &Counts)> = by_f
+        .iter()
+        .filter(|(f, counts)| counts.ok == 0 && !MAY_NEVER_SUCCEED.contains(f))
+        .collect();
+    let valid: Validity = never.is_empty().into();
+    let shown = Edn::map(
         by_f.iter()
-            .filter(|(f, _)| !MAY_NEVER_SUCCEED.contains(f))
-            .map(|(_, counts)| counts.succeeded()),
+            .map(|(f, counts)| (*f, counts.verdict(counts.succeeded()).to_edn(history))),
     );
-    let by_f = by_f.iter();
-    let by_f =
-        Edn::map(by_f.map(|(f, counts)| (*f, counts.verdict(counts.succeeded()).to_edn(history))));
-    all.verdict(valid).figure("by-f", by_f)
+    let never = never.into_iter().map(|(f, counts)| {
+        let count = counts.fail + counts.info;
+        Reason::new(format!("no `{f}` succeeded")).because(
+            format!(
+                "Of {count}, {} failed, and of {} nobody knows.",
+                counts.fail, counts.info
+            ),
+            [],
+        )
+    });
+    let verdict = all.verdict(valid).figure("by-f", shown);
+    never.fold(verdict, Verdict::because)
 }

@@ -174,7 +174,7 @@ impl Attempt {
         };
         let mut said: Vec<String> = Vec::new();
         if let Some(reason) = verdict.reasons().first() {
-            said.push(without_numbers(&reason.text));
+            said.push(without_numbers(reason.headline()));
         } else {
             for (name, value) in verdict.figures() {
                 match value {
@@ -260,6 +260,7 @@ impl Attempt {
                 nemesis: &plan.faults,
                 journal: &run.journal,
                 results: &results.map,
+                why: &results.why,
                 ending: self.ending,
                 logs: &expected.setting.nodes.iter().map(log).collect::<Vec<_>>(),
                 files: &files.map(|(name, _)| name.to_owned()),

@@ -15,6 +15,7 @@ use nix::sys::time::TimeValLike;
 use super::program::Program;
 use crate::results::{Ending, Expectations, results};
 use crate::run::drive::processes;
+use crate::run::nemesis::Faults;
 use crate::run::plan::Plan;
 use crate::run::problem::Problem;
 use crate::run::process::Launch;
@@ -149,6 +150,7 @@ impl Load {
         let expected = Expectations {
             workload: self.workload.clone(),
             setting: Setting::new(self.nodes),
+            faults: Faults::none(),
             availability: None,
             seed: 1,
             stale_reads_may_hide: false,

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::checker::{Availability, ConsistencyModel, check};
-use crate::cli::print;
+use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::history::{History, Process};
 use crate::results::Ending;
+use crate::why::Why;
 use crate::workload::{LinKv, Setting, Workload, Workloads};
 
 /// The options of `glomer check`. Those that `glomer test` has too mean the same.
@@ -56,6 +57,8 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     }
     let setting = Setting {
         consistency_models: args.consistency_models.clone(),
+        // Which process asked which node is not known.
+        concurrency: 0,
         ..Setting::new(1)
     };
     let workload = workloads.get(&args.workload).map_err(io::Error::other)?;
@@ -67,6 +70,10 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
         results.pretty(Edn::RESULTS_WIDTH)
     };
     print(&text)?;
+    let why = Why::of_history(&checked).brief();
+    if !why.is_empty() {
+        tell(&why);
+    }
     Ok(Ending::of(None, checked.validity()).exit_code())
 }
 

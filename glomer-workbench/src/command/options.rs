@@ -551,6 +551,7 @@ impl Options {
         Expectations {
             workload: plan.workload.clone(),
             setting: plan.setting.clone(),
+            faults: plan.faults.clone(),
             availability: self.availability,
             seed: plan.seed,
             stale_reads_may_hide: self.latency > 0

@@ -160,6 +160,10 @@ fn show(
         progress.mention(&Failures::of(&run.history));
     }
     progress.mention(&run.node_errors);
+    let why = attempt.results.why.brief();
+    if !why.is_empty() {
+        print(&format!("{why}\n"))?;
+    }
     print(ending.closing_line())
 }
 

@@ -1,8 +1,10 @@
 //! Histories as checkers read them: whole operations, in the types of their workload.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::edn::Edn;
+use crate::workload::Setting;
 
 /// The place of an invocation or a completion in the order of all that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +15,13 @@ pub struct Moment {
     pub index: usize,
     /// The time since the run began.
     pub time: Duration,
+}
+
+/// In seconds, as in `1.784 s`.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3} s", self.time.as_secs_f64())
+    }
 }
 
 /// How an operation ended.
@@ -110,6 +119,7 @@ impl<Op, Output> Operation<Op, Output> {
 pub struct History<Op, Output> {
     operations: Vec<Operation<Op, Output>>,
     record: super::History,
+    cast: Cast,
 }
 
 impl<Op, Output> History<Op, Output> {
@@ -126,7 +136,27 @@ impl<Op, Output> History<Op, Output> {
         Self {
             operations,
             record: record.clone(),
+            cast: Cast::default(),
         }
+    }
+
+    /// The same, of processes that asked these nodes.
+    pub(crate) fn with_cast(self, cast: Cast) -> Self {
+        Self { cast, ..self }
+    }
+
+    /// The node that a process asked, if that is known.
+    pub fn node(&self, process: u64) -> Option<&str> {
+        self.cast.node(process)
+    }
+
+    /// In words, the node that a process asked: `n2`, or `the node of process 7` where it is
+    /// not known, as in a history from elsewhere.
+    pub fn who(&self, process: u64) -> String {
+        self.node(process).map_or_else(
+            || format!("the node of process {process}"),
+            ToOwned::to_owned,
+        )
     }
 
     /// What the operations were read from.
@@ -170,6 +200,33 @@ impl<Op, Output> FromIterator<Operation<Op, Output>> for History<Op, Output> {
         Self {
             operations,
             record: super::History::default(),
+            cast: Cast::default(),
         }
+    }
+}
+
+/// Which processes ask which nodes, as in Jepsen: process `p` is thread `p mod t`, and thread
+/// `t` asks node `t mod n`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cast {
+    nodes: Vec<String>,
+    threads: usize,
+}
+
+impl Cast {
+    /// That of this setting. It is unknown if that has no threads.
+    pub(crate) fn of(setting: &Setting) -> Cast {
+        Cast {
+            nodes: setting.nodes.clone(),
+            threads: setting.concurrency,
+        }
+    }
+
+    /// The node that a process asks.
+    pub(crate) fn node(&self, process: u64) -> Option<&str> {
+        let process = usize::try_from(process).ok()?;
+        let thread = process.checked_rem(self.threads)?;
+        let node = thread.checked_rem(self.nodes.len())?;
+        Some(&self.nodes[node])
     }
 }

@@ -5,9 +5,9 @@ use std::io;
 
 use plotters::prelude::*;
 
-use super::faults::FaultPeriod;
 use super::operations::{Ended, Pair, functions, quantile};
 use super::plot::{Canvas, Drawn, Frame, LINES, Sign, color, line_sign, seconds, trim};
+use crate::run::nemesis::period::FaultPeriod;
 
 const QUANTILES: [(f64, &str); 2] = [(0.5, "median"), (0.99, "p99")];
 /// A point of a quantile's line sums up so many operations that followed each

@@ -2,7 +2,6 @@
 //! `rate.svg` and `index.html`.
 
 mod edn_view;
-mod faults;
 mod lamport;
 mod latency;
 mod operations;
@@ -18,8 +17,9 @@ use crate::edn::Edn;
 use crate::history::History;
 use crate::results::Ending;
 use crate::run::journal::Journal;
-use crate::run::nemesis::Faults;
+use crate::run::nemesis::{Faults, period};
 use crate::store;
+use crate::why::Why;
 use crate::workload::AnyWorkload;
 
 /// A run, as its report shows it.
@@ -45,6 +45,8 @@ pub struct Input<'a> {
     pub journal: &'a Journal,
     /// The results map with `:valid?` at its top.
     pub results: &'a Edn,
+    /// Why it is not valid.
+    pub why: &'a Why,
     /// How the run ended.
     pub ending: Ending,
     /// The nodes' names, each with the path of its log within the report's
@@ -65,12 +67,12 @@ pub struct Input<'a> {
 /// # Errors
 /// When a file cannot be written, which is then not there, or a log that exists cannot be read.
 pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
-    let faults = faults::faults(run.history, run.nemesis);
+    let faults = period::periods(run.history, run.nemesis);
     let operations = operations::operations(run.history);
     // A little more than the run took, so that its last operation is not on the edge.
     let end = run.history.0.last().map_or(0, |op| op.time);
     let until = (plot::seconds(end) * 1.01).max(1.0);
-    let diagram = lamport::diagram(run.journal, &faults);
+    let diagram = lamport::diagram(run.journal, &faults, &run.why.messages());
     let latency = latency::svg(&operations, &faults, until)?;
     let rate = rate::svg(&operations, &faults, until)?;
     store::write(&dir.join("messages.svg"), &diagram.svg)?;

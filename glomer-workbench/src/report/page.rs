@@ -9,13 +9,14 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Input;
 use super::edn_view;
-use super::faults::FaultPeriod;
-use super::lamport::Diagram;
+use super::lamport::{self, Diagram};
 use super::operations::{Ended, Pair, functions, quantile};
 use super::text::{count, duration, printable, shorten};
 use crate::checker::Validity;
 use crate::edn::Edn;
 use crate::history::{Op, Process};
+use crate::run::nemesis::period::FaultPeriod;
+use crate::verdict::Reason;
 use crate::workload::AnyWorkload;
 
 const STYLE: &str = include_str!("page.css");
@@ -214,12 +215,13 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
                     (node_errors(causes))
                 }
             }
-            @if verdict != Validity::True && !doubts.is_empty() {
+            @if verdict != Validity::True && !(doubts.is_empty() && run.why.is_empty()) {
                 div.problem {
                     h2 { "Why it is not valid" }
-                    @for doubt in doubts.iter().take(MAX_DOUBTS) { (doubt) }
-                    @if doubts.len() > MAX_DOUBTS {
-                        p { "And " (count(doubts.len() - MAX_DOUBTS)) " more, in the " a href="#results" { "results" } "." }
+                    (limited(run.why.reasons().iter().map(|reason| told(reason, shown.diagram)).collect()))
+                    @if run.why.is_empty() { (limited(doubts)) }
+                    @else if !doubts.is_empty() {
+                        details.figures { summary { "The figures" } (limited(doubts)) }
                     }
                 }
             }
@@ -235,6 +237,61 @@ fn overview(run: &Input<'_>, shown: &Shown<'_>, verdict: Validity) -> Markup {
                 div { dt { "seed" } dd { (run.seed) } }
             }
         }
+    }
+}
+
+/// The first of these.
+fn limited(parts: Vec<Markup>) -> Markup {
+    html! {
+        @for part in parts.iter().take(MAX_DOUBTS) { (part) }
+        @if parts.len() > MAX_DOUBTS {
+            p { "And " (count(parts.len() - MAX_DOUBTS)) " more, in the " a href="#results" { "results" } "." }
+        }
+    }
+}
+
+/// A reason, with links to its operations and messages.
+fn told(reason: &Reason, diagram: &Diagram) -> Markup {
+    let mut drawn = reason.messages().iter();
+    let drawn = drawn.find(|message| diagram.marked.contains(message));
+    html! {
+        div.reason {
+            p { b { (printable(reason.headline())) "." } }
+            @for line in reason.lines() { p.because { (linked(&line)) } }
+            @if let Some(message) = drawn {
+                p.because {
+                    a href={ "#" (lamport::anchor(*message)) } { "Its messages" }
+                    " are marked in the diagram."
+                }
+            }
+        }
+    }
+}
+
+/// A sentence in which each `operation 75` leads to the operation.
+fn linked(text: &str) -> Markup {
+    const OPERATION: &str = "operation ";
+    let mut rest = text;
+    let mut parts: Vec<(&str, Option<&str>)> = Vec::new();
+    while let Some(at) = rest.find(OPERATION) {
+        let number = &rest[at + OPERATION.len()..];
+        let digits = number.find(|c: char| !c.is_ascii_digit());
+        let (number, after) = number.split_at(digits.unwrap_or(number.len()));
+        let link = (!number.is_empty()).then_some(number);
+        let before = if link.is_some() {
+            at
+        } else {
+            at + OPERATION.len()
+        };
+        parts.push((&rest[..before], link));
+        rest = after;
+    }
+    html! {
+        @for (text, link) in parts {
+            (printable(text))
+            @if let Some(number) = link { a href={ "#op-" (number) } { "operation " (number) } }
+        }
+        (printable(rest))
     }
 }
 
@@ -451,7 +508,9 @@ fn messages(diagram: &Diagram) -> Markup {
         p.note {
             "Time flows down. "
             span.client { "Blue" } ": to or from a client. "
-            span.error { "Red" } ": an error. A cross: lost. Point at an arrow to see the whole body."
+            span.error { "Red" } ": an error. A cross: lost. "
+            @if !diagram.marked.is_empty() { span.told { "Orange" } ": what made it not valid. " }
+            "Point at an arrow to see the whole body."
             @if diagram.drawn < diagram.events {
                 " The first " (count(diagram.drawn)) " of " (count(diagram.events))
                 " network events are drawn."
@@ -504,7 +563,8 @@ fn history(run: &Input<'_>, operations: &[Pair<'_>]) -> Markup {
     rows.sort_by_key(|row| row.op().index);
     let total = rows.len();
     if total > MAX_ROWS {
-        let named = edn_view::operations(run.results);
+        let mut named = edn_view::operations(run.results);
+        named.extend(run.why.reasons().iter().flat_map(Reason::operations));
         let rest = rows.split_off(MAX_ROWS);
         let is_named = |row: &Row<'_>| row.indices().any(|index| named.contains(&index));
         rows.extend(rest.into_iter().filter(is_named).take(MAX_ROWS));

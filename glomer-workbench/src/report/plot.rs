@@ -11,8 +11,8 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::faults::FaultPeriod;
 use super::operations::Ended;
+use crate::run::nemesis::period::FaultPeriod;
 
 const WIDTH: u32 = 960;
 const HEADER: u32 = 34;

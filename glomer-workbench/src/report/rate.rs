@@ -4,9 +4,9 @@ use std::io;
 
 use plotters::prelude::*;
 
-use super::faults::FaultPeriod;
 use super::operations::{Ended, Pair, functions};
 use super::plot::{Canvas, Frame, Sign, color, line_sign, seconds, trim};
+use crate::run::nemesis::period::FaultPeriod;
 
 /// The window of a rate, in seconds: of these the first that divides the time
 /// axis into at most [`WINDOWS`].

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use glomer_runtime::sim::Dropped;
+
 /// What happened to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
@@ -13,8 +15,9 @@ pub enum EventKind {
     Send,
     /// It was handed to its destination.
     Recv,
-    /// It reached its due time (or was lost on the way) and was not handed over.
-    Drop,
+    /// It reached its due time (or was lost on the way) and was not handed over, for this
+    /// reason.
+    Drop(Dropped),
 }
 
 /// One event of the network.
@@ -112,7 +115,7 @@ impl Journal {
         match kind {
             EventKind::Send => counts.sent += 1,
             EventKind::Recv => counts.received += 1,
-            EventKind::Drop => self.dropped += 1,
+            EventKind::Drop(_) => self.dropped += 1,
         }
         if self.events.len() < Self::KEPT {
             let body = self.keep(body);
@@ -158,7 +161,7 @@ mod tests {
             journal.record(0, EventKind::Send, id, &n1, &n2, &body);
             journal.record(1, EventKind::Recv, id, &n1, &c1, &body);
         }
-        journal.record(2, EventKind::Drop, 0, &n1, &n2, &body);
+        journal.record(2, EventKind::Drop(Dropped::Partition), 0, &n1, &n2, &body);
 
         assert_eq!(journal.events().len(), Journal::KEPT);
         assert_eq!(

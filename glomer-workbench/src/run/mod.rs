@@ -5,6 +5,7 @@
 
 #[cfg(feature = "command")]
 mod alarm;
+pub(crate) mod body;
 pub mod clients;
 #[cfg(feature = "command")]
 pub mod difference;

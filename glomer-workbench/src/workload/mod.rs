@@ -292,7 +292,8 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
 pub struct Setting {
     /// The names of the nodes.
     pub nodes: Vec<String>,
-    /// How many threads perform operations.
+    /// How many threads perform operations; 0 where that is not known, as of a history from
+    /// elsewhere.
     pub concurrency: usize,
     /// The mean latency between nodes.
     pub latency: Duration,

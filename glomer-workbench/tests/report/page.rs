@@ -2,13 +2,21 @@
 
 use std::borrow::Cow;
 
+use std::time::Duration;
+
 use glomer_runtime::Rng;
+use glomer_workbench::checker::check;
+use glomer_workbench::history::History;
+use glomer_workbench::run::engine::Hits;
 use glomer_workbench::run::nemesis::{Fault, Kill, Strike};
+use glomer_workbench::run::node_errors::NodeErrors;
 use glomer_workbench::run::plan::Plan;
-use glomer_workbench::workload::{AnyWorkload, TxnListAppend, Workloads};
+use glomer_workbench::run::{Run, Timing};
+use glomer_workbench::why::Why;
+use glomer_workbench::workload::{AnyWorkload, Setting, TxnListAppend, Workloads};
 use scraper::{ElementRef, Html, Selector};
 
-use super::sample::{HOSTILE, Report};
+use super::sample::{HOSTILE, Parts, Report};
 
 fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
     page.select(&Selector::parse(selector).unwrap()).collect()
@@ -86,6 +94,55 @@ fn a_reason_is_told_where_it_stands_and_its_anomalies_by_name() {
         ],
         "in the words of the workload, which has none for :op"
     );
+}
+
+/// Has the last read of the run miss a value, with the reasons that follow.
+fn why_seven_is_lost(parts: &mut Parts) {
+    let end = parts.history.find("{:index 10").unwrap();
+    parts.history.truncate(end);
+    parts.history += "{:index 10, :time 9990000000, :type :invoke, :process 1, :f :read}
+        {:index 11, :time 10000000000, :type :ok, :process 1, :f :read, :value [8]}";
+    let setting = Setting::new(2);
+    let run = Run {
+        history: History::from_edn(&parts.history).unwrap(),
+        journal: std::mem::take(&mut parts.journal),
+        warnings: Vec::new(),
+        node_errors: NodeErrors::default(),
+        problem: None,
+        timing: Timing::Virtual {
+            turn_latency: Duration::ZERO,
+            turns: 0,
+            unrepeatable: None,
+        },
+        startup: Duration::ZERO,
+        hits: Hits::default(),
+    };
+    let checked = check(&parts.workload, &setting, &run.history, None);
+    parts.why = Why::of_run(&checked, &run, &setting, &parts.nemesis);
+    parts.journal = run.journal;
+}
+
+#[test]
+fn why_it_is_not_valid_comes_before_the_figures_and_leads_to_the_operations() {
+    let page = page(&Report::with(why_seven_is_lost));
+    assert_eq!(texts(&page, ".reason b"), ["value 7 is lost."]);
+    assert_eq!(
+        texts(&page, ".reason .because"),
+        [
+            "n0 acknowledged it at 1.010 s (operation 0), and no read ever returned it.",
+            "The read of 9.990 s by n1 (operation 10) does not have it.",
+            "Its messages are marked in the diagram.",
+        ]
+    );
+    let links = all(&page, ".reason a");
+    let links = links.iter().map(|link| link.attr("href").unwrap());
+    let links: Vec<&str> = links.collect();
+    assert_eq!(links, ["#op-0", "#op-10", "#message-1"]);
+    assert_eq!(all(&page, &links.join(", ")).len(), 3);
+    assert_eq!(all(&page, ".message.told").len(), 1);
+    assert_eq!(texts(&page, ".note .told"), ["Orange"]);
+    let figures = texts(&page, ".problem details p");
+    assert_eq!(figures, [":workload is not valid:"]);
 }
 
 #[test]

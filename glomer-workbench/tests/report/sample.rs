@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use glomer_runtime::sim::Dropped;
 use glomer_workbench::checker::Validity;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
@@ -10,6 +11,7 @@ use glomer_workbench::report::{self, Input};
 use glomer_workbench::results::Ending;
 use glomer_workbench::run::journal::{EventKind, Journal};
 use glomer_workbench::run::nemesis::Faults;
+use glomer_workbench::why::Why;
 use glomer_workbench::workload::{AnyWorkload, Broadcast};
 use tempfile::TempDir;
 
@@ -60,7 +62,7 @@ impl Net {
     }
 
     pub(crate) fn lose(&mut self, at: (i64, u64), way: (&str, &str), body: &str) {
-        self.record(EventKind::Drop, at, way, body);
+        self.record(EventKind::Drop(Dropped::Partition), at, way, body);
     }
 }
 
@@ -99,6 +101,7 @@ impl Report {
             results: RESULTS.to_string(),
             journal: journal(),
             nemesis: Faults::built_in(),
+            why: Why::default(),
             problem: None,
             log: "first\n\u{1b}[31mlast <line>\u{1b}[0m\n".to_string(),
         };
@@ -120,6 +123,7 @@ impl Report {
             nemesis: &parts.nemesis,
             journal: &parts.journal,
             results: &results,
+            why: &parts.why,
             ending: if parts.problem.is_some() {
                 Ending::Broken
             } else {
@@ -152,6 +156,7 @@ pub(crate) struct Parts {
     pub(crate) results: String,
     pub(crate) journal: Journal,
     pub(crate) nemesis: Faults,
+    pub(crate) why: Why,
     pub(crate) problem: Option<String>,
     pub(crate) log: String,
 }

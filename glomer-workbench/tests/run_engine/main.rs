@@ -388,7 +388,7 @@ fn a_one_way_partition_drops_in_one_direction() {
     let mut dropped = BTreeSet::new();
     for event in during.filter(|e| e.src.starts_with('n') && e.dest.starts_with('n')) {
         let link = (event.src.to_string(), event.dest.to_string());
-        if event.kind == EventKind::Drop {
+        if let EventKind::Drop(_) = event.kind {
             dropped.insert(link);
         } else if event.kind == EventKind::Recv {
             assert!(!cut.contains(&link), "{link:?}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::edn::Edn;
 use crate::history::typed::{History, Outcome};
-use crate::verdict::{Validity, Verdict, merge_validity};
+use crate::verdict::{Reason, Validity, Verdict, merge_validity};
 
 use super::Model;
 use super::search::{Call, Ending, Found, MAX_HELD, search};
@@ -85,12 +85,14 @@ const MAX_STEPS: usize = 20_000_000;
 /// let verdict = linearizable(&history, &Register);
 /// assert_eq!(verdict.validity(), Validity::False);
 /// assert_eq!(
-///     verdict.reasons()[0].text,
-///     "read 1 at 0.050 s, though write 2 had ended at 0.030 s and nothing since makes it \
-///      possible; the last that did was write 1 at 0.010 s. \
-///      Every order of what came before leaves 2."
+///     verdict.reasons()[0].to_string(),
+///     "read 1 fits no order.
+///   It ended at 0.050 s (operation 4), though write 2 had ended at 0.030 s (operation 2) and \
+///      nothing since makes it possible.
+///   The last that did was write 1 at 0.010 s (operation 0).
+///   Every order of what came before leaves 2."
 /// );
-/// assert_eq!(verdict.reasons()[0].operations, [4, 2, 0]);
+/// assert_eq!(verdict.reasons()[0].operations(), [4, 2, 0]);
 /// ```
 pub fn linearizable<M: Model>(history: &History<M::Op, M::Output>, model: &M) -> Verdict {
     let mut objects: BTreeMap<M::Key, (Object<'_, M>, Vec<_>)> = BTreeMap::new();
@@ -128,15 +130,13 @@ pub fn linearizable<M: Model>(history: &History<M::Op, M::Output>, model: &M) ->
             Found::TooMany { call } => {
                 let operation = operations[call];
                 let words = model.words(&operation.op, operation.output());
+                let index = operation.invoked.index;
+                let reason = Reason::new(format!("there are too many orders to try at {words}"));
                 let text = format!(
-                    "too many orders to try at {words}, the operation with index {}: more than \
-                     {MAX_HELD} at once, or than {MAX_STEPS} steps",
-                    operation.invoked.index,
+                    "Up to operation {index}, there are more than {MAX_HELD} at once, or more \
+                     than {MAX_STEPS} steps to find one."
                 );
-                (
-                    Validity::Unknown,
-                    Some((text, vec![operation.invoked.index])),
-                )
+                (Validity::Unknown, Some(reason.because(text, [index])))
             }
         };
         validities.push(validity);
@@ -145,11 +145,7 @@ pub fn linearizable<M: Model>(history: &History<M::Op, M::Output>, model: &M) ->
     let verdict = Verdict::new(merge_validity(validities))
         .figure("object-count", count)
         .figure("failures", Edn::list(failures));
-    reasons
-        .into_iter()
-        .fold(verdict, |verdict, (text, operations)| {
-            verdict.because(text, operations)
-        })
+    reasons.into_iter().fold(verdict, Verdict::because)
 }
 
 /// One object, and what was done with it. Operations are named by the order they were added in.

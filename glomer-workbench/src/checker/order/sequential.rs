@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use crate::history::typed::{History, Operation, Outcome};
-use crate::verdict::{Validity, Verdict};
+use crate::verdict::{Reason, Validity, Verdict};
 
 use super::space::{Action, Space, StateId};
 use super::{Effect, Model};
@@ -108,18 +108,18 @@ pub fn sequentially_consistent<M: Model>(
     let indices = stuck.iter().map(|operation| operation.invoked.index);
     match validity {
         Validity::True => verdict,
-        Validity::Unknown => verdict.because(
-            format!("too many orders to try: more than {MAX_TRIED}"),
-            indices,
-        ),
-        Validity::False => verdict.because(
-            format!(
-                "no order of all operations keeps the order of each process: whichever way they \
-                 are done, at the latest none of these can be next: {}",
+        Validity::Unknown => {
+            let reason = Reason::new("there are too many orders to try");
+            verdict.because(reason.because(format!("They are more than {MAX_TRIED}."), indices))
+        }
+        Validity::False => {
+            let reason = Reason::new("no order of all operations keeps the order of each process");
+            let text = format!(
+                "Whichever way they are done, at the latest none of these can be next: {}.",
                 heads.join("; ")
-            ),
-            indices,
-        ),
+            );
+            verdict.because(reason.because(text, indices))
+        }
     }
 }
 

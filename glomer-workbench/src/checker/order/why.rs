@@ -1,6 +1,7 @@
 //! Why there is no order.
 
 use crate::history::typed::Operation;
+use crate::verdict::Reason;
 
 use super::Model;
 use super::search::Room;
@@ -8,7 +9,7 @@ use super::search::Room;
 /// So many states are in the sentence.
 const STATES: usize = 3;
 
-/// In words why an operation fits no order, and the invocations that this rests on.
+/// In words why an operation fits no order.
 ///
 /// The operation could have been next until another one returned (it may have returned what was
 /// true then), and not since. What is told is the two of them, and the one that had last made it
@@ -19,7 +20,7 @@ pub(super) fn explain<'s, M: Model>(
     stuck: usize,
     room: Room,
     states: impl Iterator<Item = &'s M::State>,
-) -> (String, Vec<usize>)
+) -> Reason
 where
     M::State: 's,
 {
@@ -27,44 +28,55 @@ where
         let operation = operations[place];
         model.words(&operation.op, operation.output())
     };
-    let end = |place: usize| match operations[place].completed {
-        Some(end) => format!("{:.3} s", end.time.as_secs_f64()),
-        None => "an unknown time".to_owned(),
+    let when = |place: usize| {
+        let operation = operations[place];
+        let cited = format!("(operation {})", operation.invoked.index);
+        match operation.completed {
+            Some(end) => format!("at {end} {cited}"),
+            None => format!("at an unknown time {cited}"),
+        }
     };
-    let mut rests_on = vec![stuck];
-    let mut text = format!("{} at {}, though ", words(stuck), end(stuck));
-    match room {
+    let index = |place: usize| operations[place].invoked.index;
+    let reason = Reason::new(format!("{} fits no order", words(stuck)));
+    let begin = format!("It ended {}, ", when(stuck));
+    let reason = match room {
         Room::Until { returned, made_by } => {
-            rests_on.push(returned);
-            text += &format!(
-                "{} had ended at {} and nothing since makes it possible",
+            let text = format!(
+                "{begin}though {} had ended {} and nothing since makes it possible.",
                 words(returned),
-                end(returned)
+                when(returned)
             );
-            if let Some(made_by) = made_by {
-                rests_on.push(made_by);
-                text += &format!(
-                    "; the last that did was {} at {}",
-                    words(made_by),
-                    end(made_by)
-                );
+            let reason = reason.because(text, [index(stuck), index(returned)]);
+            match made_by {
+                Some(made_by) => reason.because(
+                    format!(
+                        "The last that did was {} {}.",
+                        words(made_by),
+                        when(made_by)
+                    ),
+                    [index(made_by)],
+                ),
+                None => reason,
             }
         }
-        Room::Never => text += "nothing that had begun by then makes it possible",
-        Room::Forgotten => text += "nothing that was done shortly before makes it possible",
-    }
+        Room::Never => reason.because(
+            format!("{begin}though nothing that had begun by then makes it possible."),
+            [index(stuck)],
+        ),
+        Room::Forgotten => reason.because(
+            format!("{begin}though nothing that was done shortly before makes it possible."),
+            [index(stuck)],
+        ),
+    };
     let mut left: Vec<String> = states.map(|state| format!("{state:?}")).collect();
     left.sort_unstable();
     left.dedup();
-    text += ".";
-    if left.len() <= STATES {
-        text += &format!(
-            " Every order of what came before leaves {}.",
-            left.join(" or ")
-        );
+    if left.len() > STATES {
+        return reason;
     }
-    let indices = rests_on
-        .into_iter()
-        .map(|place| operations[place].invoked.index);
-    (text, indices.collect())
+    let left = left.join(" or ");
+    reason.because(
+        format!("Every order of what came before leaves {left}."),
+        [],
+    )
 }

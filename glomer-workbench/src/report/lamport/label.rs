@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use maud::{Markup, html};
 
 use super::Point;
-use super::body::KeptBody;
 use crate::edn::Edn;
 use crate::report::text::{printable, shorten};
+use crate::run::body::KeptBody;
 
 /// About the width of a letter.
 const LETTER: f64 = 5.7;

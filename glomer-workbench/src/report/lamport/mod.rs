@@ -5,18 +5,17 @@
 //! received. What is drawn, in which order and up to which bound follows
 //! Maelstrom's diagram (its `net/viz.clj`); lost messages and faults are ours.
 
-mod body;
 mod label;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use maud::{Markup, PreEscaped, html};
 
-use self::body::KeptBody;
 use self::label::Labels;
-use super::faults::FaultPeriod;
 use super::text::{count, duration, printable};
+use crate::run::body::KeptBody;
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
+use crate::run::nemesis::period::FaultPeriod;
 
 const STEP: f64 = 20.0;
 const TOP: f64 = 46.0;
@@ -49,6 +48,8 @@ const STYLE: &str = "
 .lamport .client path { stroke: #4c9be8; }
 .lamport .error path { stroke: #d91e6b; }
 .lamport .error text { fill: #b3124f; }
+.lamport .told path { stroke: #d9822b; stroke-width: 3.5; }
+.lamport .told:target path { stroke-width: 6; }
 .lamport .below path { stroke-dasharray: 2 5; }
 .lamport .end line { stroke: #d9822b; }
 .lamport .end text { fill: #b4610f; text-anchor: middle; font-size: 13px; }
@@ -79,6 +80,8 @@ pub(super) struct Diagram {
     pub(super) events: usize,
     /// How many of them are drawn: the first.
     pub(super) drawn: usize,
+    /// The messages that are drawn and marked, by their numbers.
+    pub(super) marked: BTreeSet<u64>,
 }
 
 /// How an arrow ends.
@@ -100,7 +103,12 @@ struct Arrow<'a> {
     message: &'a NetEvent,
 }
 
-pub(super) fn diagram(journal: &Journal, faults: &[FaultPeriod<'_>]) -> Diagram {
+/// The diagram of a journal, in which messages of these numbers are marked.
+pub(super) fn diagram(
+    journal: &Journal,
+    faults: &[FaultPeriod<'_>],
+    marked: &BTreeSet<u64>,
+) -> Diagram {
     let (events, total) = window(journal);
     let all = events.len() == total;
     let names = columns(&events);
@@ -115,6 +123,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[FaultPeriod<'_>]) -> Diagram 
     let names_every = NAMES_EVERY.max(names.len());
 
     let mut labels = Labels::default();
+    let mut found = BTreeSet::new();
 
     let svg = html! {
         svg.lamport xmlns="http://www.w3.org/2000/svg" width=(width) height=(height)
@@ -133,7 +142,10 @@ pub(super) fn diagram(journal: &Journal, faults: &[FaultPeriod<'_>]) -> Diagram 
             @for (step, event) in events.iter().enumerate().step_by(TIME_EVERY) {
                 text.time x=(GUTTER - 16.0) y=(y(step) + 4.0) { (moment(event.time)) }
             }
-            @for arrow in &arrows { (draw(arrow, &events, &place, bottom, &mut labels)) }
+            @for arrow in &arrows {
+                @let told = marked.contains(&arrow.message.id).then(|| found.insert(arrow.message.id));
+                (draw(arrow, told, &events, &place, bottom, &mut labels))
+            }
             @for fault in faults { (fault_name(fault, lane(fault, faults), &events)) }
             @if events.is_empty() {
                 text.time x=(width / 2.0) y=(TOP) { "no messages" }
@@ -158,6 +170,7 @@ pub(super) fn diagram(journal: &Journal, faults: &[FaultPeriod<'_>]) -> Diagram 
             .collect(),
         events: total,
         drawn: events.len(),
+        marked: found,
     }
 }
 
@@ -217,7 +230,7 @@ fn arrows<'a>(events: &[&'a NetEvent], all: bool) -> Vec<Arrow<'a>> {
                 continue;
             }
             EventKind::Recv => End::Received(step),
-            EventKind::Drop => End::Dropped(step),
+            EventKind::Drop(_) => End::Dropped(step),
         };
         if let Some(&sent) = sent.get(&event.id) {
             ended.insert(event.id);
@@ -298,8 +311,10 @@ fn fault_name(fault: &FaultPeriod<'_>, lane: usize, events: &[&NetEvent]) -> Mar
     }
 }
 
+/// An arrow. One that is told of is marked, and has a name if it is the first of its message.
 fn draw(
     arrow: &Arrow<'_>,
+    told: Option<bool>,
     events: &[&NetEvent],
     place: &HashMap<&str, f64>,
     bottom: f64,
@@ -332,8 +347,10 @@ fn draw(
         End::Dropped(_) | End::Never => " lost",
         End::Below => " below",
     };
+    let told_class = if told.is_some() { " told" } else { "" };
     html! {
-        g class={ "message " (class) (fate_class) } {
+        g class={ "message " (class) (fate_class) (told_class) }
+            id=[(told == Some(true)).then(|| anchor(message.id))] {
             title {
                 (printable(&message.src)) " → " (printable(&message.dest))
                 ", sent at " (moment(message.time)) ", " (fate)
@@ -344,6 +361,11 @@ fn draw(
             (labels.label(from, to, &body))
         }
     }
+}
+
+/// The name of a message's arrow, if that is marked.
+pub(super) fn anchor(message: u64) -> String {
+    format!("message-{message}")
 }
 
 type Point = (f64, f64);

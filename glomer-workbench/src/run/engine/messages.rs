@@ -157,11 +157,11 @@ impl Engine {
         } = passage;
         let kind = match fate {
             Fate::Delivered => EventKind::Recv,
-            Fate::Dropped(_) => EventKind::Drop,
+            Fate::Dropped(why) => EventKind::Drop(why),
         };
         self.in_flight = self.in_flight.saturating_sub(body.len());
         self.record(now, kind, id, src, dest, &body);
-        if kind == EventKind::Drop {
+        if fate != Fate::Delivered {
             return;
         }
         match self.network.role(dest) {

@@ -12,6 +12,7 @@ mod loss;
 mod one_way_partition;
 mod partition;
 mod pause;
+pub(crate) mod period;
 mod schedule;
 mod skew;
 mod slow;

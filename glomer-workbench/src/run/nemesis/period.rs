@@ -1,21 +1,56 @@
 //! The periods in which a fault was at work, as the nemesis's operations in a
 //! history tell them.
 
+use super::Faults;
 use crate::edn::Edn;
 use crate::history::{History, Process};
-use crate::run::nemesis::Faults;
 
 /// One fault, from the operation that began it to the one that ended it.
-pub(super) struct FaultPeriod<'a> {
+pub(crate) struct FaultPeriod<'a> {
     /// What was done: `partition`, `kill`, …
-    pub(super) kind: &'a str,
+    pub(crate) kind: &'a str,
     /// When the nemesis set out to begin it, in ns since the start of the run.
-    pub(super) start: i64,
+    pub(crate) start: i64,
     /// When the nemesis was done ending it; none for one that outlasts the history.
-    pub(super) stop: Option<i64>,
+    pub(crate) stop: Option<i64>,
     /// What the nemesis said about it: whom it cut off from whom, which nodes
     /// it killed.
-    pub(super) detail: Option<&'a Edn>,
+    pub(crate) detail: Option<&'a Edn>,
+}
+
+impl FaultPeriod<'_> {
+    /// Whether it was at work at this time.
+    pub(crate) fn covers(&self, time: i64) -> bool {
+        self.start <= time && self.stop.is_none_or(|stop| time <= stop)
+    }
+
+    /// Whether it had the node `dest` drop what came from `src`.
+    pub(crate) fn parts(&self, src: &str, dest: &str) -> bool {
+        let Some([_, Edn::Map(grudge)]) = self.detail.and_then(Edn::as_seq) else {
+            return false;
+        };
+        grudge.iter().any(|(node, others)| {
+            let mut others = others.as_seq().unwrap_or_default().iter();
+            node.name() == Some(dest) && others.any(|other| other.name() == Some(src))
+        })
+    }
+
+    /// Whether it killed this node.
+    pub(crate) fn killed(&self, node: &str) -> bool {
+        let became = self.detail.and_then(|detail| detail.get(node));
+        became.and_then(Edn::name) == Some("killed")
+    }
+
+    /// In words: `the partition of 0.000 s to 4.409 s`.
+    pub(crate) fn words(&self) -> String {
+        let kind = self.kind.replace('-', " ");
+        let seconds = |ns: i64| ns as f64 / 1e9;
+        let start = seconds(self.start);
+        match self.stop {
+            Some(stop) => format!("the {kind} of {start:.3} s to {:.3} s", seconds(stop)),
+            None => format!("the {kind} that began at {start:.3} s"),
+        }
+    }
 }
 
 enum Step<'a> {
@@ -44,7 +79,7 @@ fn step<'a>(f: &'a str, nemesis: &'a Faults) -> Option<Step<'a>> {
 /// The nemesis does one thing at a time and each stands in the history twice:
 /// when it sets out to do it and when it has done it. A fault may be felt from
 /// the first of its beginning to the second of its end.
-pub(super) fn faults<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<FaultPeriod<'a>> {
+pub(crate) fn periods<'a>(history: &'a History, nemesis: &'a Faults) -> Vec<FaultPeriod<'a>> {
     let mut faults: Vec<FaultPeriod<'a>> = Vec::new();
     let mut under_way: Option<&str> = None;
     let mut ending: Option<usize> = None;

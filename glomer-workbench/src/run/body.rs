@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use crate::edn::Edn;
 
 /// What a body says, as far as the journal kept it.
-pub(super) struct KeptBody {
-    pub(super) kind: String,
+pub(crate) struct KeptBody {
+    pub(crate) kind: String,
     /// The other fields, in the order in which they were written.
-    pub(super) fields: Vec<(String, Edn)>,
+    pub(crate) fields: Vec<(String, Edn)>,
 }
 
 impl KeptBody {
-    pub(super) fn parse(json: &str) -> Self {
+    pub(crate) fn parse(json: &str) -> Self {
         let mut fields = Vec::new();
         // An error is the end of what was kept.
         let _ = Fields(&mut fields).deserialize(&mut serde_json::Deserializer::from_str(json));
