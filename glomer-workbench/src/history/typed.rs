@@ -51,6 +51,9 @@ pub struct Operation<Op, Output> {
     pub outcome: Outcome<Output>,
     /// Why it did not succeed, as the record says it.
     pub error: Option<Edn>,
+    /// What came back though it did not end well, if the record tells; that of a run of this
+    /// workbench never does.
+    pub partial: Option<Output>,
     /// Whether it belongs to the final phase, after recovery.
     pub is_final: bool,
 }
@@ -66,6 +69,7 @@ impl<Op, Output> Operation<Op, Output> {
             completed: None,
             outcome: Outcome::Info,
             error: None,
+            partial: None,
             is_final: false,
         }
     }

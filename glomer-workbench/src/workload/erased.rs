@@ -161,18 +161,15 @@ fn history<W: Workload>(record: &Record) -> Result<History<W::Op, W::Output>, St
             extra: invocation.extra.clone(),
         })
         .map_err(wrong)?;
-        let outcome = match completion {
-            Some(completion) => match completion.kind {
-                OpType::Ok => {
-                    let output = W::Output::read(&completion.value);
-                    Outcome::Ok(
-                        output.map_err(|error| format!("{error}, in {}", completion.to_edn()))?,
-                    )
-                }
-                OpType::Fail => Outcome::Fail,
-                OpType::Info | OpType::Invoke => Outcome::Info,
-            },
-            None => Outcome::Info,
+        let told = match completion {
+            Some(completion) => W::Output::told(completion)
+                .map_err(|error| format!("{error}, in {}", completion.to_edn()))?,
+            None => None,
+        };
+        let (outcome, partial) = match (completion.map(|completion| completion.kind), told) {
+            (Some(OpType::Ok), Some(output)) => (Outcome::Ok(output), None),
+            (Some(OpType::Fail), told) => (Outcome::Fail, told),
+            (_, told) => (Outcome::Info, told),
         };
         operations.push(Operation {
             process,
@@ -181,6 +178,7 @@ fn history<W: Workload>(record: &Record) -> Result<History<W::Op, W::Output>, St
             completed: completion.map(moment),
             outcome,
             error: completion.and_then(|op| op.error.clone()),
+            partial,
             is_final: invocation.is_final,
         });
     }
@@ -524,6 +522,7 @@ impl<W: Workload> Traffic for Clients<W> {
                 completed: Some(completed),
                 outcome: operation.outcome,
                 error: operation.error,
+                partial: None,
                 is_final: operation.is_final,
             });
         }

@@ -12,11 +12,13 @@ use serde_json::json;
 
 use super::txn::{Generator, MicroOp};
 use super::{
-    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, Reply, Setting, Shape, Turn,
-    Workload, take,
+    Client, Errors, FinalStep, FinalTurn, History, Notation, NotedOp, NotedOutput, Reply, Setting,
+    Shape, Turn, Workload, take,
 };
 use crate::checker;
+use crate::checker::kafka::{LogFunction, LogOp};
 use crate::edn::Edn;
+use crate::history::Op as Entry;
 use crate::history::typed::{Operation, Outcome};
 use crate::verdict::Verdict;
 
@@ -50,6 +52,8 @@ const FINAL_POLL_INTERVAL: Duration = Duration::from_millis(200);
 const SEEK_TO_BEGINNING: &str = "seek-to-beginning?";
 /// Tells what nobody had polled when an `assign` was chosen.
 const UNSEEN: &str = "unseen";
+/// Which keys were given to other clients during a poll.
+const REBALANCE_LOG: &str = "rebalance-log";
 
 /// Highest offsets, by key.
 type Offsets = BTreeMap<u64, i64>;
@@ -132,14 +136,54 @@ impl NotedOp for Op {
     }
 }
 
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What was asked for, with the offset of what was sent or all that was polled.
+    pub value: Edn,
+    /// Keys that were given to another client, or taken from one, during a poll. Only other
+    /// tests of logs have it.
+    pub rebalanced: Vec<Edn>,
+}
+
+impl From<Edn> for Output {
+    fn from(value: Edn) -> Output {
+        Output {
+            value,
+            rebalanced: Vec::new(),
+        }
+    }
+}
+
+impl NotedOutput for Output {
+    fn note(&self) -> Result<Edn, String> {
+        Ok(self.value.clone())
+    }
+
+    fn read(value: &Edn) -> Result<Output, String> {
+        Ok(value.clone().into())
+    }
+
+    /// Other tests of logs know what was sent or polled by an operation that did not end well.
+    fn told(completion: &Entry) -> Result<Option<Output>, String> {
+        let log = completion.extra.iter();
+        let log = log.filter(|(key, _)| key == REBALANCE_LOG);
+        let log = log.filter_map(|(_, log)| log.as_seq()).flatten();
+        let keys = log.filter_map(|rebalance| rebalance.get("keys")?.as_seq());
+        Ok(Some(Output {
+            value: completion.value.clone(),
+            rebalanced: keys.flatten().cloned().collect(),
+        }))
+    }
+}
+
 impl Workload for Kafka {
     const NAME: &'static str = "kafka";
     const ABOUT: &'static str = "Append-only logs; nothing is lost or out of order";
     /// Jepsen marks no operation as final.
     const MARKS_FINAL: bool = false;
     type Op = Op;
-    /// What was asked for, with the offset of what was sent or all that was polled.
-    type Output = Edn;
+    type Output = Output;
     type Session = Consumer;
 
     fn begin(&mut self, setting: &Setting) {
@@ -173,8 +217,8 @@ impl Workload for Kafka {
         Some(send_or_poll(op))
     }
 
-    async fn perform(consumer: &mut Consumer, client: &Client, op: &Op) -> Result<Edn, Error> {
-        match op {
+    async fn perform(consumer: &mut Consumer, client: &Client, op: &Op) -> Result<Output, Error> {
+        let value = match op {
             Op::Crash => client.crash().await,
             Op::Assign {
                 keys,
@@ -191,11 +235,13 @@ impl Workload for Kafka {
                 "no client knows how to {}",
                 notation.f
             ))),
-        }
+        };
+        value.map(Output::from)
     }
 
-    fn completed(&mut self, operation: &Operation<Op, Edn>) {
-        let (Outcome::Ok(value), Op::Send(_) | Op::Poll(_)) = (&operation.outcome, &operation.op)
+    fn completed(&mut self, operation: &Operation<Op, Output>) {
+        let (Outcome::Ok(Output { value, .. }), Op::Send(_) | Op::Poll(_)) =
+            (&operation.outcome, &operation.op)
         else {
             return;
         };
@@ -229,8 +275,8 @@ impl Workload for Kafka {
         }
     }
 
-    fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        checker::kafka::check(history.record()).unwrap_or_else(Verdict::unknown)
+    fn check(&self, history: &History<Op, Output>) -> Verdict {
+        checker::kafka::check(history, what).unwrap_or_else(Verdict::unknown)
     }
 
     fn meaning(name: &str) -> Option<&'static str> {
@@ -256,6 +302,27 @@ impl Workload for Kafka {
             _ => return checker::txn::meaning(name),
         })
     }
+}
+
+/// What an operation is to the logs, with all that is known of what came back.
+fn what(operation: &Operation<Op, Output>) -> Option<LogOp<'_>> {
+    let (f, asked) = match &operation.op {
+        Op::Crash => return None,
+        Op::Assign { keys, .. } => (LogFunction::Assign, keys),
+        Op::Send(value) => (LogFunction::Send, value),
+        Op::Poll(value) => (LogFunction::Poll, value),
+        Op::Other(Notation { f, value, .. }) => match f.as_str() {
+            "subscribe" => (LogFunction::Subscribe, value),
+            "txn" => (LogFunction::Txn, value),
+            _ => return None,
+        },
+    };
+    let told = operation.output().or(operation.partial.as_ref());
+    Some(LogOp {
+        f,
+        value: told.map_or(asked, |output| &output.value),
+        rebalanced: told.map_or(&[], |output| &output.rebalanced),
+    })
 }
 
 /// What was sent and not polled by anyone yet.

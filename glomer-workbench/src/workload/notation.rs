@@ -14,6 +14,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Error, Value};
 
 use crate::edn::Edn;
+use crate::history::{Op as Entry, OpType};
 
 /// An operation as the record has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +76,19 @@ pub trait NotedOutput: Sized {
     /// # Errors
     /// If it is no such value, why.
     fn read(value: &Edn) -> Result<Self, String>;
+
+    /// What a completion tells of what came back: nothing if it did not end well, since its
+    /// value is then what was asked for. It is told otherwise for notations whose completions
+    /// say more.
+    ///
+    /// # Errors
+    /// As [`read`](NotedOutput::read).
+    fn told(completion: &Entry) -> Result<Option<Self>, String> {
+        match completion.kind {
+            OpType::Ok => Self::read(&completion.value).map(Some),
+            OpType::Invoke | OpType::Fail | OpType::Info => Ok(None),
+        }
+    }
 }
 
 /// The function of operations that are no enums.

@@ -14,6 +14,7 @@ use adya::graph::{
 
 use crate::edn::Edn;
 use crate::history::OpType;
+use crate::verdict::entry;
 
 use super::facts::{Facts, KeyValue};
 use super::transaction::{Event, Names};
@@ -95,12 +96,12 @@ fn show(
     names: &Names<'_>,
     messages: &HashMap<(u32, u32), KeyValue>,
 ) -> Edn {
-    let op = |step: &Step| events[step.from as usize].op.to_tagged();
+    let op = |step: &Step| events[step.from as usize].shown();
     let ops = cycle.iter().chain(cycle.first()).map(op);
     let steps = cycle.iter().enumerate().map(|(at, step)| {
         let next = &cycle[(at + 1) % cycle.len()];
         if step.rel == REALTIME {
-            let began = events[next.from as usize].invocation.to_tagged();
+            let began = entry(events[next.from as usize].invoked.index);
             return Edn::map([
                 ("type", Edn::kw("realtime")),
                 ("a'", op(step)),
@@ -127,9 +128,9 @@ fn realtime(events: &[Event<'_>]) -> Vec<(usize, usize)> {
     let mut moments: Vec<(usize, bool, usize)> = Vec::new();
     for (place, event) in events.iter().enumerate() {
         if event.transaction().is_some() && event.end != OpType::Fail {
-            moments.push((event.invocation.index, false, place));
+            moments.push((event.invoked.index, false, place));
             if event.end == OpType::Ok {
-                moments.push((event.op.index, true, place));
+                moments.push((event.at().index, true, place));
             }
         }
     }

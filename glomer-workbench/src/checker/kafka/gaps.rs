@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::edn::Edn;
-use crate::history::{OpType, Process};
+use crate::history::OpType;
 
 use super::log::Log;
 use super::transaction::{Event, Id, Message, Names, What};
@@ -57,7 +57,7 @@ impl Gap {
         if self.delta > 1 {
             map.insert("skipped", self.skipped(names));
         }
-        map.insert("op", events[self.events[0]].op.to_tagged());
+        map.insert("op", events[self.events[0]].shown());
         map
     }
 
@@ -71,10 +71,7 @@ impl Gap {
             map.insert("values", self.values(names));
             map.insert("delta", self.delta.into());
         }
-        let ops = self
-            .events
-            .iter()
-            .map(|&event| events[event].op.to_tagged());
+        let ops = self.events.iter().map(|&event| events[event].shown());
         map.insert("ops", Edn::vector(ops));
         map
     }
@@ -118,7 +115,7 @@ pub(super) fn internal(
     let mut gaps = Gaps::default();
     for (place, event) in events.iter().enumerate() {
         for (key, messages) in side.of(event) {
-            if side == Side::Polls && was_rebalanced(event, names.value(*key)) {
+            if side == Side::Polls && event.rebalanced.contains(names.value(*key)) {
                 continue;
             }
             for pair in messages.windows(2) {
@@ -130,36 +127,23 @@ pub(super) fn internal(
     gaps
 }
 
-fn was_rebalanced(event: &Event<'_>, key: &Edn) -> bool {
-    let log = event
-        .op
-        .extra
-        .iter()
-        .find(|(name, _)| name == "rebalance-log");
-    log.and_then(|(_, log)| log.as_seq())
-        .into_iter()
-        .flatten()
-        .filter_map(|rebalance| rebalance.get("keys")?.as_seq())
-        .any(|keys| keys.contains(key))
-}
-
 /// Compares the first message of each key in a transaction with the last one in the transaction
 /// of the same process that had the key before, unless the process was assigned other keys in
 /// between. Of a transaction that polled a key and got nothing the last message is unknown, so
 /// nothing is said about the next. Polls that failed count as far as their own messages go, but
 /// not for what follows; sends that failed do not count at all.
 pub(super) fn external(side: Side, events: &[Event<'_>], logs: &Logs<'_>) -> Gaps {
-    let mut processes: Vec<(Process, Vec<usize>)> = Vec::new();
+    let mut processes: Vec<Vec<usize>> = Vec::new();
     let mut numbers = HashMap::new();
     for (place, event) in events.iter().enumerate() {
-        let number = *numbers.entry(event.op.process).or_insert_with(|| {
-            processes.push((event.op.process, Vec::new()));
+        let number = *numbers.entry(event.process).or_insert_with(|| {
+            processes.push(Vec::new());
             processes.len() - 1
         });
-        processes[number].1.push(place);
+        processes[number].push(place);
     }
     let mut gaps = Gaps::default();
-    for (_, places) in &processes {
+    for places in &processes {
         // The last transaction with each key and the last message it had of it.
         let mut last: HashMap<Id, (usize, Option<Id>)> = HashMap::new();
         for &place in places {

@@ -2,26 +2,25 @@
 //! a poll began that did not return it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::edn::Edn;
-use crate::history::{OpType, Process};
+use crate::history::OpType;
 
-use super::transaction::{Event, Id, Names, What};
-
-const NS_PER_S: f64 = 1e9;
+use super::transaction::{Event, Id, LogFunction, Names, What};
 
 /// For each key, when it was first known to hold messages up to an offset: both rise.
-type Known = HashMap<Id, Vec<(i64, i64)>>;
+type Known = HashMap<Id, Vec<(i64, Duration)>>;
 
 /// The greatest lag of a poll, as Jepsen shows it, times in seconds.
 pub(super) fn worst(events: &[Event<'_>], names: &Names<'_>) -> Edn {
     let known = known(events);
-    let mut positions: HashMap<Process, Vec<(Id, i64)>> = HashMap::new();
-    let mut worst: Option<(i64, i64, Process, Id)> = None;
+    let mut positions: HashMap<u64, Vec<(Id, i64)>> = HashMap::new();
+    let mut worst: Option<(Duration, Duration, u64, Id)> = None;
     for event in events.iter().filter(|event| event.end == OpType::Ok) {
-        let position = positions.entry(event.op.process).or_default();
+        let position = positions.entry(event.process).or_default();
         match &event.what {
-            What::Assign(_) if event.op.f == "subscribe" => position.clear(),
+            What::Assign(_) if event.f == LogFunction::Subscribe => position.clear(),
             What::Assign(keys) => {
                 let before = std::mem::take(position);
                 for key in keys {
@@ -32,7 +31,7 @@ pub(super) fn worst(events: &[Event<'_>], names: &Names<'_>) -> Edn {
                     position.push((*key, offset));
                 }
             }
-            What::Transaction(_) if event.op.f == "send" => {}
+            What::Transaction(_) if event.f == LogFunction::Send => {}
             What::Transaction(_) => {
                 for (key, offset) in greatest_offsets(event) {
                     match position.iter_mut().find(|(other, _)| *other == key) {
@@ -40,20 +39,23 @@ pub(super) fn worst(events: &[Event<'_>], names: &Names<'_>) -> Edn {
                         None => position.push((key, offset)),
                     }
                 }
-                let began = event.invocation.time;
+                let began = event.invoked.time;
                 for (key, offset) in position {
-                    let lag = superseded(&known, *key, *offset)
-                        .map_or(0, |superseded| (began - superseded).max(0));
+                    let superseded = superseded(&known, *key, *offset);
+                    let lag = superseded.map_or(Duration::ZERO, |at| began.saturating_sub(at));
                     if worst.is_none_or(|(greatest, ..)| greatest < lag) {
-                        worst = Some((lag, began, event.op.process, *key));
+                        worst = Some((lag, began, event.process, *key));
                     }
                 }
             }
         }
     }
-    let seconds = |nanoseconds: i64| Edn::Float(nanoseconds as f64 / NS_PER_S);
+    let seconds = |time: Duration| Edn::Float(time.as_nanos() as f64 / 1e9);
     match worst {
-        None => Edn::map([("time", seconds(0)), ("lag", seconds(0))]),
+        None => Edn::map([
+            ("time", seconds(Duration::ZERO)),
+            ("lag", seconds(Duration::ZERO)),
+        ]),
         Some((lag, time, process, key)) => Edn::map([
             ("time", seconds(time)),
             ("process", process.into()),
@@ -72,7 +74,7 @@ fn known(events: &[Event<'_>]) -> Known {
         for (key, offset) in greatest_offsets(event) {
             let steps = known.entry(key).or_default();
             if steps.last().map_or(-1, |(offset, _)| *offset) < offset {
-                steps.push((offset, event.op.time));
+                steps.push((offset, event.at().time));
             }
         }
     }
@@ -80,7 +82,7 @@ fn known(events: &[Event<'_>]) -> Known {
 }
 
 /// When it was known that a message follows the one at this offset.
-fn superseded(known: &Known, key: Id, offset: i64) -> Option<i64> {
+fn superseded(known: &Known, key: Id, offset: i64) -> Option<Duration> {
     let steps = known.get(&key)?;
     let step = steps.partition_point(|(up_to, _)| *up_to <= offset);
     steps.get(step).map(|(_, time)| *time)

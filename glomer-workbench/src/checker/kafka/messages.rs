@@ -1,6 +1,7 @@
 //! What became of each message: whether those that were sent were polled, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 use crate::edn::Edn;
 
@@ -29,9 +30,9 @@ pub(super) fn failed_but_polled(
                         ("value", names.edn(message.1)),
                         (
                             "writer",
-                            writer.map(|&writer| events[writer].op.to_tagged()).into(),
+                            writer.map(|&writer| events[writer].shown()).into(),
                         ),
-                        ("reader", event.op.to_tagged()),
+                        ("reader", event.shown()),
                     ]));
                 }
             }
@@ -56,7 +57,7 @@ pub(super) fn own_polled(events: &[Event<'_>], names: &Names<'_>) -> Vec<Edn> {
             .find(|message| polled.contains(message));
         if let Some((key, value)) = own {
             found.push(Edn::map([
-                ("op", event.op.to_tagged()),
+                ("op", event.shown()),
                 ("key", names.edn(key)),
                 ("value", names.edn(value)),
             ]));
@@ -80,7 +81,7 @@ pub(super) fn never_sent(events: &[Event<'_>], facts: &Facts, names: &Names<'_>)
             Edn::map([
                 ("key", names.edn(key)),
                 ("value", names.edn(value)),
-                ("reader", events[reader].op.to_tagged()),
+                ("reader", events[reader].shown()),
             ])
         })
         .collect()
@@ -134,10 +135,10 @@ pub(super) fn lost(
                     ("value", names.edn(value)),
                     ("index", first[&value].into()),
                     ("max-read-index", bound.into()),
-                    ("writer", writer.op.to_tagged()),
+                    ("writer", writer.shown()),
                     (
                         "max-read",
-                        at_bound.map(|reader| events[reader].op.to_tagged()).into(),
+                        at_bound.map(|reader| events[reader].shown()).into(),
                     ),
                 ]));
             }
@@ -158,11 +159,11 @@ pub(super) fn unseen(events: &[Event<'_>], names: &Names<'_>) -> Option<Edn> {
             polled.extend(messages.iter().map(|message| (*key, message.value)));
         }
     }
-    let mut time = 0;
+    let mut time = Duration::ZERO;
     let mut touched: HashSet<Id> = HashSet::new();
     let mut first_polled: Vec<&(Id, Vec<Message>)> = Vec::new();
     for (event, transaction) in ok_transactions(events) {
-        time = event.op.time;
+        time = event.at().time;
         touched.extend(transaction.sends.iter().map(|(key, _)| *key));
         first_polled = transaction.polls.iter().collect();
         first_polled.retain(|(key, _)| touched.insert(*key));
@@ -199,7 +200,7 @@ pub(super) fn unseen(events: &[Event<'_>], names: &Names<'_>) -> Option<Edn> {
         )
     };
     Some(Edn::map([
-        ("time", time.into()),
+        ("time", (time.as_nanos() as i64).into()),
         ("unseen", by_key(|messages| messages.len().into())),
         ("messages", by_key(some)),
     ]))

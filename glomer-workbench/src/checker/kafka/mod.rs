@@ -31,13 +31,16 @@ mod transaction;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::edn::Edn;
-use crate::history::{History, OpType};
+use crate::history::OpType;
+use crate::history::typed::{History, Operation};
 use crate::verdict::Verdict;
 
 use facts::Facts;
 use gaps::{Gap, Side};
 use log::Log;
 use transaction::{Event, Id, Names};
+
+pub(crate) use transaction::{LogFunction, LogOp};
 
 /// How many of the errors of a type the results show, of those types that may have many.
 const GAPS_SHOWN: usize = 8;
@@ -49,12 +52,16 @@ const ALLOWED: [&str; 1] = ["int-send-skip"];
 
 /// # Errors
 /// If an operation is not what its function says.
-pub(crate) fn check(history: &History) -> Result<Verdict, String> {
-    let (events, names) = transaction::read(history)?;
-    let errors = match history.client_ops().next() {
-        Some(_) => errors(&events, &names)?,
+pub(crate) fn check<'h, Op, Output>(
+    history: &'h History<Op, Output>,
+    what: impl Fn(&'h Operation<Op, Output>) -> Option<LogOp<'h>>,
+) -> Result<Verdict, String> {
+    let (events, names) = transaction::read(history, what)?;
+    let errors = if history.operations().is_empty() {
         // A history in which nothing happened is not looked into.
-        None => BTreeMap::new(),
+        BTreeMap::new()
+    } else {
+        errors(&events, &names)?
     };
     let types = |bad: bool| {
         let types = errors
@@ -65,9 +72,9 @@ pub(crate) fn check(history: &History) -> Result<Verdict, String> {
     };
     let bad = types(true);
     let mut causes: Vec<Edn> = Vec::new();
-    for op in history.client_ops() {
-        if op.kind == OpType::Info && matches!(op.f.as_str(), "txn" | "send" | "poll") {
-            let cause = op.error.clone().unwrap_or_default();
+    for (event, _) in transaction::transactions(&events) {
+        if event.end == OpType::Info && event.completed.is_some() {
+            let cause = event.error.cloned().unwrap_or_default();
             if !causes.contains(&cause) {
                 causes.push(cause);
             }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::edn::Edn;
-use crate::history::{History, Op, OpType};
+use crate::history::OpType;
+use crate::history::typed::{History, Moment, Operation, Outcome};
+use crate::verdict::entry;
 
 /// A key or a message, by number.
 pub(super) type Id = u32;
@@ -33,14 +35,42 @@ impl<'a> Names<'a> {
     }
 }
 
-/// An operation of a client: how it ended or, if nobody saw that, how it began.
+/// What an operation is to logs.
+pub(crate) struct LogOp<'h> {
+    pub(crate) f: LogFunction,
+    /// What came back or, if that is unknown, what was asked for, as Jepsen writes it: keys, or a
+    /// list of `[:send key [offset message]]` and `[:poll {key [[offset message]]}]`.
+    pub(crate) value: &'h Edn,
+    /// The keys that were given to other clients, or taken from them, meanwhile.
+    pub(crate) rebalanced: &'h [Edn],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFunction {
+    /// Follow these keys from now on, from where the process has come with them.
+    Assign,
+    /// Follow these keys from now on.
+    Subscribe,
+    /// Send messages.
+    Send,
+    /// Poll messages.
+    Poll,
+    /// Do both.
+    Txn,
+}
+
+/// An operation of a client.
 pub(super) struct Event<'a> {
-    pub(super) invocation: &'a Op,
-    /// The completion, or the invocation if there is none.
-    pub(super) op: &'a Op,
+    pub(super) f: LogFunction,
+    pub(super) process: u64,
+    pub(super) invoked: Moment,
+    pub(super) completed: Option<Moment>,
     /// How it ended. What has no completion is indeterminate.
     pub(super) end: OpType,
+    pub(super) error: Option<&'a Edn>,
     pub(super) what: What,
+    /// The keys that were reassigned meanwhile.
+    pub(super) rebalanced: &'a [Edn],
 }
 
 pub(super) enum What {
@@ -72,6 +102,16 @@ impl Event<'_> {
             What::Assign(_) => None,
         }
     }
+
+    /// When it ended or, if nobody saw that, when it began.
+    pub(super) fn at(&self) -> Moment {
+        self.completed.unwrap_or(self.invoked)
+    }
+
+    /// As results show it.
+    pub(super) fn shown(&self) -> Edn {
+        entry(self.at().index)
+    }
 }
 
 /// The transactions among the events that ended well.
@@ -94,28 +134,51 @@ pub(super) fn transactions<'e, 'a>(
 ///
 /// # Errors
 /// If one of them is not what its function says.
-pub(super) fn read<'a>(history: &'a History) -> Result<(Vec<Event<'a>>, Names<'a>), String> {
+pub(super) fn read<'h, Op, Output>(
+    history: &'h History<Op, Output>,
+    what: impl Fn(&'h Operation<Op, Output>) -> Option<LogOp<'h>>,
+) -> Result<(Vec<Event<'h>>, Names<'h>), String> {
     let mut names = Names::default();
     let mut events = Vec::new();
-    for (invocation, completion) in history.pairs() {
-        let op = completion.unwrap_or(invocation);
-        let what = match op.f.as_str() {
-            "assign" | "subscribe" => op
-                .value
-                .as_seq()
-                .map(|keys| What::Assign(keys.iter().map(|key| names.id(key)).collect())),
-            "send" | "poll" | "txn" => transaction(&op.value, &mut names).map(What::Transaction),
-            _ => continue,
+    for operation in history {
+        let Some(op) = what(operation) else {
+            continue;
+        };
+        let Operation {
+            process,
+            invoked,
+            completed,
+            ..
+        } = *operation;
+        let what = match op.f {
+            LogFunction::Assign | LogFunction::Subscribe => {
+                let keys = op.value.as_seq();
+                keys.map(|keys| What::Assign(keys.iter().map(|key| names.id(key)).collect()))
+            }
+            LogFunction::Send | LogFunction::Poll | LogFunction::Txn => {
+                transaction(op.value, &mut names).map(What::Transaction)
+            }
         };
         events.push(Event {
-            invocation,
-            op,
-            end: completion.map_or(OpType::Info, |op| op.kind),
-            what: what.ok_or_else(|| format!("{} is not well-formed: {}", op.f, op.to_edn()))?,
+            f: op.f,
+            process,
+            invoked,
+            completed,
+            end: match operation.outcome {
+                Outcome::Ok(_) => OpType::Ok,
+                Outcome::Fail => OpType::Fail,
+                Outcome::Info => OpType::Info,
+            },
+            error: operation.error.as_ref(),
+            what: what.ok_or_else(|| {
+                let index = completed.unwrap_or(invoked).index;
+                format!("operation {index} is not well-formed: {}", op.value)
+            })?,
+            rebalanced: op.rebalanced,
         });
     }
     // What has no completion ends after everything else.
-    events.sort_by_key(|event| (event.op.kind == OpType::Invoke, event.op.index));
+    events.sort_by_key(|event| (event.completed.is_none(), event.at()));
     Ok((events, names))
 }
 
@@ -131,12 +194,12 @@ fn transaction<'a>(value: &'a Edn, names: &mut Names<'a>) -> Option<Transaction>
                         value: names.id(value),
                     },
                 };
-                entry(&mut transaction.sends, names.id(key)).push(message);
+                of_key(&mut transaction.sends, names.id(key)).push(message);
             }
             [function] if function.name() == Some("poll") => {}
             [function, polled] if function.name() == Some("poll") => {
                 for (key, messages) in polled.as_map()? {
-                    let polled = entry(&mut transaction.polls, names.id(key));
+                    let polled = of_key(&mut transaction.polls, names.id(key));
                     let messages = match messages {
                         Edn::Nil => &[],
                         messages => messages.as_seq()?,
@@ -170,7 +233,7 @@ fn pair<'a>(pair: &'a Edn, names: &mut Names<'a>) -> Option<Message> {
     }
 }
 
-fn entry(by_key: &mut Vec<(Id, Vec<Message>)>, key: Id) -> &mut Vec<Message> {
+fn of_key(by_key: &mut Vec<(Id, Vec<Message>)>, key: Id) -> &mut Vec<Message> {
     let at = by_key
         .iter()
         .position(|(other, _)| *other == key)
