@@ -152,6 +152,17 @@ impl Reason {
         self
     }
 
+    /// Adds so many others of these: `18 other` and the plural, or `another` and the singular.
+    /// Of none, nothing.
+    #[must_use]
+    pub(crate) fn and_others(self, count: usize, singular: &str) -> Reason {
+        match count {
+            0 => self,
+            1 => self.and_so(format!("another {singular}")),
+            count => self.and_so(format!("{count} other {singular}s")),
+        }
+    }
+
     /// What is wrong, without a full stop.
     pub fn headline(&self) -> &str {
         &self.headline
@@ -218,6 +229,15 @@ impl fmt::Display for Reason {
         self.lines()
             .iter()
             .try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+/// `n0`, `n0 and n1`, `n0, n1 and n2`.
+pub(crate) fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 

@@ -1,13 +1,20 @@
 //! Counters: what is read in the end is the sum of what was added.
 
+use std::collections::BTreeMap;
+
 use crate::edn::Edn;
 use crate::history::typed::{History, Moment, Operation, Outcome};
-use crate::verdict::{Verdict, entry};
+use crate::verdict::{Reason, Verdict, entry, listed};
 
 /// The acceptable sums are kept as ranges, which run together for the small deltas that clients
 /// send. Deltas chosen to keep them apart double their number with every indeterminate addition;
 /// beyond this many the checker gives up.
 const MAX_RANGES: usize = 1_000_000;
+
+/// Of so many nodes at most it is told whose additions a read lacks.
+const MAX_NODES: usize = 12;
+/// So many additions at most are named.
+const MAX_NAMED: usize = 3;
 
 /// What an operation is to a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +75,14 @@ pub fn counter<Op, Output>(
     let mut sum = 0_i128;
     let mut indeterminate = Vec::new();
     let mut reads: Vec<(Moment, i128)> = Vec::new();
+    let mut added: Vec<(&Operation<Op, Output>, i128)> = Vec::new();
     for operation in history {
         match what(operation) {
             Some(CounterOp::Add(delta)) => match operation.outcome {
-                Outcome::Ok(_) => sum += i128::from(delta),
+                Outcome::Ok(_) => {
+                    sum += i128::from(delta);
+                    added.push((operation, delta.into()));
+                }
                 Outcome::Fail => {}
                 Outcome::Info => indeterminate.push(i128::from(delta)),
             },
@@ -96,19 +107,140 @@ pub fn counter<Op, Output>(
         let at = acceptable.partition_point(|(_, upper)| *upper < sum);
         acceptable.get(at).is_some_and(|(lower, _)| *lower <= sum)
     };
-    let errors = reads.iter().filter(|(_, sum)| !is_acceptable(*sum));
-    let errors: Vec<Edn> = errors.map(|(read, _)| entry(read.index)).collect();
-    let valid = errors.is_empty();
+    let wrong = reads.iter().filter(|(_, sum)| !is_acceptable(*sum));
+    let wrong: Vec<(Moment, i128)> = wrong.copied().collect();
+    let valid = wrong.is_empty();
+    let reason = wrong
+        .first()
+        .and_then(|read| why(history, *read, &acceptable, &added))
+        .map(|reason| reason.and_others(wrong.len() - 1, "read"));
+    let errors: Vec<Edn> = wrong.iter().map(|(read, _)| entry(read.index)).collect();
     let acceptable = acceptable
         .iter()
         .map(|(lower, upper)| Edn::vector([number(*lower), number(*upper)]));
-    Verdict::new(valid)
+    let verdict = Verdict::new(valid)
         .figure("errors", if valid { Edn::Nil } else { Edn::List(errors) })
         .figure(
             "final-reads",
             Edn::list(reads.iter().map(|(_, sum)| number(*sum))),
         )
-        .figure("acceptable", Edn::list(acceptable))
+        .figure("acceptable", Edn::list(acceptable));
+    reason.into_iter().fold(verdict, Verdict::because)
+}
+
+/// Why a read is wrong: by how much, and which additions come to that much.
+fn why<Op, Output>(
+    history: &History<Op, Output>,
+    (at, read): (Moment, i128),
+    acceptable: &[(i128, i128)],
+    added: &[Addition<'_, Op, Output>],
+) -> Option<Reason> {
+    let reader = history.iter().find(|it| it.completed == Some(at))?;
+    let (who, index) = (history.who(reader.process), reader.invoked.index);
+    let ends = acceptable
+        .iter()
+        .flat_map(|(lower, upper)| [*lower, *upper]);
+    let nearest = ends.min_by_key(|end| (end - read).abs())?;
+    let (by, way) = (
+        (nearest - read).abs(),
+        if read < nearest { "low" } else { "high" },
+    );
+    let sum: i128 = added.iter().map(|(_, delta)| delta).sum();
+    let mut right = format!("{}, and come to {sum}", acknowledged(added.len()));
+    if let ([(lowest, _), ..], [.., (_, highest)]) = (acceptable, acceptable)
+        && lowest < highest
+    {
+        right += &format!(
+            "; as nobody knows of some others whether they took effect, {lowest} to {highest} \
+             are right"
+        );
+    }
+    let reason = Reason::new(format!("the sum of {who} is {by} too {way}"))
+        .because(
+            format!("{who} answered {read} at {at} (operation {index})."),
+            [index],
+        )
+        .because(format!("{right}."), []);
+    let missing = come_to(history, nearest - read, added, |it| {
+        history.node(it.process) != history.node(reader.process)
+    });
+    if let Some((which, operations)) = missing {
+        let text = format!("{} is what {which}.", nearest - read);
+        return Some(reason.because(text, operations));
+    }
+    let twice = come_to(history, read - nearest, added, |_| true);
+    Some(match twice {
+        Some((which, operations)) => {
+            let text = format!(
+                "{} is what {which}, as if it had counted twice.",
+                read - nearest
+            );
+            reason.because(text, operations)
+        }
+        None => reason,
+    })
+}
+
+type Addition<'h, Op, Output> = (&'h Operation<Op, Output>, i128);
+
+/// The additions, of those that this may be about, that come to so much: all of them, or each of
+/// a few, or all of the fewest nodes.
+fn come_to<Op, Output>(
+    history: &History<Op, Output>,
+    wanted: i128,
+    added: &[Addition<'_, Op, Output>],
+    may_be: impl Fn(&Operation<Op, Output>) -> bool,
+) -> Option<(String, Vec<usize>)> {
+    let added = || added.iter().filter(|(operation, _)| may_be(operation));
+    let mut sums: BTreeMap<&str, i128> = BTreeMap::new();
+    for (operation, delta) in added() {
+        if let Some(node) = history.node(operation.process) {
+            *sums.entry(node).or_default() += delta;
+        }
+    }
+    let all: Vec<&str> = sums.keys().copied().collect();
+    let of_nodes = |nodes: &[&str]| {
+        let text = format!("all additions of {} come to", listed(nodes));
+        Some((text, Vec::new()))
+    };
+    if !all.is_empty() && sums.values().sum::<i128>() == wanted {
+        return of_nodes(&all);
+    }
+    let same: Vec<_> = added().filter(|(_, delta)| *delta == wanted).collect();
+    if (1..=MAX_NAMED).contains(&same.len()) {
+        let named = same.iter().map(|(operation, _)| {
+            let (who, index) = (history.who(operation.process), operation.invoked.index);
+            format!("{who} at {} (operation {index})", operation.invoked)
+        });
+        let named: Vec<String> = named.collect();
+        let named: Vec<&str> = named.iter().map(String::as_str).collect();
+        let which = if same.len() == 1 {
+            "the one addition of"
+        } else {
+            "each of the additions of"
+        };
+        let text = format!("{which} {wanted} came to, by {}", listed(&named));
+        let operations = same.iter().map(|(operation, _)| operation.invoked.index);
+        return Some((text, operations.collect()));
+    }
+    let sums: Vec<(&str, i128)> = sums.into_iter().collect();
+    let chosen = |subset: u32| {
+        let sums = sums.iter().enumerate();
+        sums.filter(move |(place, _)| subset >> place & 1 == 1)
+            .map(|(_, node)| *node)
+    };
+    let found = (1_u32..1 << sums.len().min(MAX_NODES))
+        .filter(|subset| chosen(*subset).map(|(_, sum)| sum).sum::<i128>() == wanted)
+        .min_by_key(|subset| subset.count_ones())?;
+    let nodes: Vec<&str> = chosen(found).map(|(node, _)| node).collect();
+    of_nodes(&nodes)
+}
+
+fn acknowledged(additions: usize) -> String {
+    match additions {
+        1 => "1 addition was acknowledged".to_owned(),
+        count => format!("{count} additions were acknowledged"),
+    }
 }
 
 fn number(value: i128) -> Edn {

@@ -435,11 +435,7 @@ fn reasons<Op, Output, E: Clone + Into<Edn>>(
             [index],
         );
     }
-    Some(match lost.len() - 1 {
-        0 => reason,
-        1 => reason.and_so("another value"),
-        others => reason.and_so(format!("{others} other values")),
-    })
+    Some(reason.and_others(lost.len() - 1, "value"))
 }
 
 /// That nothing can be said to be there.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::edn::Edn;
-use crate::history::typed::History;
-use crate::verdict::Verdict;
+use crate::history::Excerpt;
+use crate::history::typed::{History, Moment, Operation};
+use crate::verdict::{Reason, Verdict};
 
 /// How many duplicates the results show.
 const SHOWN: usize = 48;
@@ -59,10 +60,44 @@ where
     let shown = shown
         .into_iter()
         .map(|(id, count)| (id.clone().into(), count.into()));
-    Verdict::new(duplicated_count == 0)
+    let verdict = Verdict::new(duplicated_count == 0)
         .figure("attempted-count", history.operations().len())
         .figure("acknowledged-count", acknowledged)
         .figure("duplicated-count", duplicated_count)
         .figure("duplicated", Edn::Map(shown.collect()))
-        .figure("range", range)
+        .figure("range", range);
+    let reason = again(history).map(|reason| reason.and_others(duplicated_count - 1, "id"));
+    reason.into_iter().fold(verdict, Verdict::because)
+}
+
+/// The first id that came again, and who gave it out.
+fn again<Op, Output: Clone + Into<Edn> + Ord>(history: &History<Op, Output>) -> Option<Reason> {
+    let mut ends: Vec<(Moment, &Operation<Op, Output>, &Output)> = history
+        .iter()
+        .filter_map(|operation| Some((operation.completed?, operation, operation.output()?)))
+        .collect();
+    ends.sort_unstable_by_key(|(at, ..)| *at);
+    let mut first: BTreeMap<&Output, (Moment, &Operation<Op, Output>)> = BTreeMap::new();
+    let (id, earlier, later) = ends.into_iter().find_map(|(at, operation, id)| {
+        let earlier = first.insert(id, (at, operation))?;
+        Some((id, earlier, (at, operation)))
+    })?;
+    let id: Edn = id.clone().into();
+    let told = |(at, operation): (Moment, &Operation<Op, Output>)| {
+        let (who, index) = (history.who(operation.process), operation.invoked.index);
+        (
+            format!(
+                "{who} gave out {} at {at} (operation {index})",
+                Excerpt(&id)
+            ),
+            index,
+        )
+    };
+    let ((earlier, one), (later, other)) = (told(earlier), told(later));
+    let reason = Reason::new("the same id was given out more than once");
+    Some(
+        reason
+            .because(format!("{earlier}."), [one])
+            .because(format!("{later}."), [other]),
+    )
 }

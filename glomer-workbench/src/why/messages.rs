@@ -10,7 +10,7 @@ use crate::history::{History, Process};
 use crate::run::body::KeptBody;
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 use crate::run::nemesis::period::FaultPeriod;
-use crate::verdict::Carried;
+use crate::verdict::{Carried, listed};
 
 /// An array within an array of no more elements than this is a tuple, whose places have
 /// meanings of their own.
@@ -456,13 +456,4 @@ fn capital(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()
-}
-
-/// `n0`, `n0 and n1`, `n0, n1 and n2`.
-fn listed(names: &[&str]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::{Client, History, Notation, NotedOp, Reply, Shape, Turn, Workload};
 use crate::edn::Edn;
-use crate::history::typed::Outcome;
-use crate::verdict::Verdict;
+use crate::history::Excerpt;
+use crate::history::typed::{Operation, Outcome};
+use crate::verdict::{Reason, Verdict};
 
 const ECHO_OK: Reply = Reply {
     kind: "echo_ok",
@@ -29,6 +30,23 @@ impl NotedOp for Op {
     fn read(notation: &Notation) -> Result<Op, String> {
         Ok(Op(notation.value.clone()))
     }
+}
+
+fn told(history: &History<Op, Edn>, operation: &Operation<Op, Edn>, received: &Edn) -> Reason {
+    let (who, index) = (history.who(operation.process), operation.invoked.index);
+    let asked = format!(
+        "was sent {} at {}",
+        Excerpt(&operation.op.0),
+        operation.invoked
+    );
+    let answered = match (&operation.outcome, operation.completed) {
+        (Outcome::Ok(_), Some(at)) => format!("answered {} at {at}", Excerpt(received)),
+        _ => "did not send it back".to_owned(),
+    };
+    Reason::new("what came back is not what was sent").because(
+        format!("{who} {asked} and {answered} (operation {index})."),
+        [index],
+    )
 }
 
 impl Workload for Echo {
@@ -55,7 +73,7 @@ impl Workload for Echo {
     /// Maelstrom compares what knossos' `pairs` leaves: an indeterminate completion says
     /// nothing, and a failed one, which has no body, did not bring the string back.
     fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        let errors: Vec<Edn> = history
+        let wrong: Vec<(&Operation<Op, Edn>, &Edn)> = history
             .iter()
             .filter_map(|operation| {
                 let Op(sent) = &operation.op;
@@ -65,16 +83,23 @@ impl Workload for Echo {
                     Outcome::Info => return None,
                 };
                 let echoed = received.get("echo");
-                (echoed.unwrap_or(&Edn::Nil) != sent).then(|| {
-                    Edn::vector([
-                        "Expected a message with :echo".into(),
-                        sent.clone(),
-                        "But received".into(),
-                        received.clone(),
-                    ])
-                })
+                (echoed.unwrap_or(&Edn::Nil) != sent).then_some((operation, received))
             })
             .collect();
-        Verdict::new(errors.is_empty()).figure("errors", Edn::List(errors))
+        let errors = wrong.iter().map(|(operation, received)| {
+            Edn::vector([
+                "Expected a message with :echo".into(),
+                operation.op.0.clone(),
+                "But received".into(),
+                (*received).clone(),
+            ])
+        });
+        let errors: Vec<Edn> = errors.collect();
+        let verdict = Verdict::new(errors.is_empty());
+        let reason = wrong.first().map(|(operation, received)| {
+            told(history, operation, received).and_others(wrong.len() - 1, "request")
+        });
+        let verdict = verdict.figure("errors", Edn::List(errors));
+        reason.into_iter().fold(verdict, Verdict::because)
     }
 }

@@ -1,5 +1,7 @@
 //! For each workload, a node that is wrong, and why its run is not valid, word for word.
 
+mod answers;
+mod counters;
 mod sets;
 
 use glomer_workbench::Test;
