@@ -250,6 +250,25 @@ fn what_is_indeterminate_may_take_effect_at_any_time_or_never() {
 }
 
 #[test]
+fn what_is_indeterminate_may_hide_a_write_and_leave_the_value_as_it_was() {
+    // The write of 1 took effect, then the indeterminate one of 0, and the cas after that.
+    assert_valid(
+        true,
+        "
+        0 invoke write [1 0]
+        1 invoke write [1 0]
+        1 ok write [1 0]
+        2 invoke cas [1 [0 2]]
+        3 invoke write [1 1]
+        2 ok cas [1 [0 2]]
+        3 ok write [1 1]
+        4 invoke read [1 nil]
+        4 ok read [1 2]
+        ",
+    );
+}
+
+#[test]
 fn operations_that_failed_did_not_take_effect() {
     assert_valid(
         false,

@@ -145,8 +145,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn both_searches_agree(seed: u64, processes in 1_usize..7, count in 1_usize..13) {
-        let operations = operations(seed, processes, count, 0.1);
+    fn both_searches_agree(
+        seed: u64,
+        processes in 1_usize..7,
+        count in 1_usize..13,
+        unknown in 0.0..0.5,
+    ) {
+        let operations = operations(seed, processes, count, unknown);
         prop_assert_eq!(ours(&operations), Validity::from(todc(&operations)));
     }
 }

@@ -435,9 +435,11 @@ impl<M: Model> Search<'_, '_, M> {
             if effect == Effect::Writes && configuration.unseen_write {
                 continue;
             }
+            // One that changes nothing may still be what hides writes under way.
+            let hides = effect == Effect::Writes && !configuration.writes.is_empty();
             if let Some(number) = self.unused(configuration, kind, place)
                 && let Some(state) = self.step(configuration.state, action)
-                && state != configuration.state
+                && (state != configuration.state || hides)
                 && self.leads_on(configuration, state, place)
             {
                 let mut next = self.after(configuration, number, state);
