@@ -37,7 +37,8 @@
 //!
 //! * [`#[handler]`](macro@handler) makes a function the handler of a type of
 //!   message, and [`#[every]`](macro@every) has one run periodically.
-//! * [`Context`] is what a handler may do: send, call, wait, look around.
+//! * [`Context`] is what a handler may do: send, call, wait, look around, and
+//!   keep things on a [disk](Context::disk).
 //! * [`run`] drives the node with standard input and output, under Maelstrom
 //!   or the workbench's `glomer test`.
 //! * [`sim`] runs a whole cluster of the same nodes in virtual time, with
@@ -78,11 +79,15 @@ pub mod sim;
 mod work;
 
 pub use crate::body::{Body, Error, Message};
-pub use crate::drive::{run, run_with};
-pub use crate::handler::{Backoff, Context, Kv, Mock, Rpc, Sent, Shared, Sleep, Tso, quorum};
+#[cfg(feature = "disk")]
+pub use crate::drive::store;
+pub use crate::drive::{Stdio, run, run_with};
+pub use crate::handler::{
+    Backoff, Context, Cut, Disk, Kv, Mock, Rpc, Sent, Shared, Sleep, Tso, quorum,
+};
 pub use crate::node::{Init, Node, StartError};
 pub use crate::rng::Rng;
-pub use crate::work::{Action, Batch, Outgoing, Output};
+pub use crate::work::{Action, Batch, Contents, Outgoing, Output, Write, Writes};
 pub use glomer_macros::{every, handler};
 
 /// What a node's source usually needs, and nothing else.

@@ -929,7 +929,7 @@ fn random_numbers_follow_from_seed_node_and_start_alone() {
         }
         host.state(node, |probe: &Probe| assert_eq!(probe.name, name));
         let mut output = glomer_runtime::Output::default();
-        host.swap_output(node, &mut output);
+        host.swap_output(ms(0), node, &mut output);
         let line = output.messages().last().unwrap().line.to_owned();
         String::from_utf8(line).unwrap()
     };

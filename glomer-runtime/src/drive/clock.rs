@@ -119,14 +119,14 @@ pub(super) fn serve<S>(
                 break;
             }
             if node.output_len() >= OUTPUT_BATCH {
-                stdout.gather(node, stderr, &mut lines);
+                stdout.gather(node, stderr, &mut lines)?;
                 stdout.write_gathered(&mut lines)?;
             }
         }
         if handled < messages {
             break;
         }
-        stdout.gather(node, stderr, &mut lines);
+        stdout.gather(node, stderr, &mut lines)?;
         let done = Done {
             src: &greeting.name,
             dest: CLOCK,
@@ -144,7 +144,7 @@ pub(super) fn serve<S>(
         stdout.write_gathered(&mut lines)?;
     }
     node.finish(now);
-    stdout.gather(node, stderr, &mut lines);
+    stdout.gather(node, stderr, &mut lines)?;
     Ok(stdout.write_gathered(&mut lines)?)
 }
 

@@ -2,9 +2,12 @@
 
 mod bell;
 mod clock;
+mod disk;
 mod input;
 mod stderr;
 mod stdio;
+#[cfg(feature = "disk")]
+pub mod store;
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 
-pub use self::stdio::{run, run_with};
+pub use self::stdio::{Stdio, run, run_with};
 
 /// Waits until one of the files is ready, a signal comes, or `timeout` has
 /// passed.

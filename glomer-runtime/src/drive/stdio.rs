@@ -12,11 +12,12 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::bell::Bell;
 use super::clock::{self, Greeting};
+use super::disk::{self, Disk};
 use super::input::Input;
 use super::stderr::Stderr;
 use super::wait;
 use crate::log::Level;
-use crate::{Action, Init, Node, Output};
+use crate::{Init, Node, Output};
 
 /// How much output is gathered before a write: with the line that exceeds it,
 /// most often, what an empty pipe takes on Linux (64 KiB), so that the node
@@ -32,8 +33,10 @@ const MAX_LINE: usize = 16 * 1024 * 1024;
 /// Runs the node whose handlers have the state `S` on standard input and
 /// output, until the input ends.
 ///
-/// Everything read is answered and written before it returns. Two
-/// environment variables are read: `GLOMER_LOG`, how much to tell on standard
+/// Everything read is answered and written before it returns. Three
+/// environment variables are read: `GLOMER_DISK`, the folder that the node has
+/// for a [disk](crate::Context::disk), if this crate is built with its feature
+/// `disk`; `GLOMER_LOG`, how much to tell on standard
 /// error (see [`Level`](crate::log::Level)), and `GLOMER_MAX_LINE`, how long
 /// a line may be, in bytes (16 MiB unless set); longer lines are refused with
 /// an error on standard error.
@@ -56,7 +59,7 @@ const MAX_LINE: usize = 16 * 1024 * 1024;
 /// }
 /// ```
 pub fn run<S: Default + 'static>() -> ExitCode {
-    run_with(|_| S::default())
+    Stdio::new().run::<S>()
 }
 
 /// The same for a state that is made from what `init` says.
@@ -73,18 +76,60 @@ pub fn run<S: Default + 'static>() -> ExitCode {
 /// }
 /// ```
 pub fn run_with<S: 'static>(make: impl FnMut(&Init) -> S + 'static) -> ExitCode {
-    let mut stderr = Stderr::default();
-    let code = match serve(make, &mut stderr) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output is gone; there is nobody to tell.
-        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
-        Err(error) => {
-            stderr.tell(format_args!("glomer {}: {error}", Level::Error));
-            ExitCode::FAILURE
-        }
-    };
-    stderr.write(LAST_WORDS);
-    code
+    Stdio::new().run_with(make)
+}
+
+/// How a node is run on standard input and output, where that is not as
+/// [`run`] does it.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "it does nothing before `run`"]
+pub struct Stdio {
+    disk_or_memory: bool,
+}
+
+impl Stdio {
+    /// As [`run`] does it, unless told otherwise.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Where there is no `GLOMER_DISK`, lets the node keep in memory what it
+    /// would keep on its [disk](crate::Context::disk), and lose it when it
+    /// ends. Otherwise a node that asks for a disk is stopped there, with
+    /// words.
+    ///
+    /// ```no_run
+    /// # #[derive(Default)]
+    /// # struct State;
+    /// fn main() -> std::process::ExitCode {
+    ///     glomer_runtime::Stdio::new().disk_or_memory().run::<State>()
+    /// }
+    /// ```
+    pub fn disk_or_memory(mut self) -> Self {
+        self.disk_or_memory = true;
+        self
+    }
+
+    /// Does what [`run`](run()) does.
+    pub fn run<S: Default + 'static>(self) -> ExitCode {
+        self.run_with(|_| S::default())
+    }
+
+    /// Does what [`run_with`] does.
+    pub fn run_with<S: 'static>(self, make: impl FnMut(&Init) -> S + 'static) -> ExitCode {
+        let mut stderr = Stderr::default();
+        let code = match serve(self, make, &mut stderr) {
+            Ok(()) => ExitCode::SUCCESS,
+            // Whoever read the output is gone; there is nobody to tell.
+            Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
+            Err(error) => {
+                stderr.tell(format_args!("glomer {}: {error}", Level::Error));
+                ExitCode::FAILURE
+            }
+        };
+        stderr.write(LAST_WORDS);
+        code
+    }
 }
 
 pub(super) type Failure = Box<dyn std::error::Error>;
@@ -117,6 +162,7 @@ fn line_limit(text: &str) -> Result<usize, String> {
 }
 
 fn serve<S: 'static>(
+    how: Stdio,
     make: impl FnMut(&Init) -> S + 'static,
     stderr: &mut Stderr,
 ) -> Result<(), Failure> {
@@ -134,7 +180,8 @@ fn serve<S: 'static>(
         );
     }
     let started = Instant::now();
-    let mut stdout = Stdout::take()?;
+    let disk = Disk::set_up(&mut node, how.disk_or_memory)?;
+    let mut stdout = Stdout::take(disk)?;
     let mut input = Input::new(max_line);
     let bell = Bell::new()?;
     node.set_waker(bell.waker());
@@ -191,48 +238,47 @@ fn sleep(timeout: Option<Duration>, bell: &Bell, stderr: &Stderr) -> io::Result<
 /// Standard output, kept for messages.
 pub(super) struct Stdout {
     file: File,
+    disk: Disk,
     output: Output,
 }
 
 impl Stdout {
     /// Takes standard output for the protocol; what others print to it goes
     /// to standard error from now on.
-    fn take() -> io::Result<Self> {
+    fn take(disk: Disk) -> io::Result<Self> {
         let file = File::from(rustix::io::dup(rustix::stdio::stdout())?);
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
         Ok(Self {
             file,
+            disk,
             output: Output::default(),
         })
     }
 
     /// Writes what the node has to tell, and does what it wants done.
     fn write<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) -> io::Result<()> {
-        self.take_output(node, stderr);
-        for action in self.output.actions() {
-            match action {
-                Action::Send(batch) => write_all(&self.file, batch.lines())?,
-            }
-        }
+        self.take_output(node, stderr)?;
+        write_all(&self.file, self.output.before_writes().lines())?;
+        self.disk.keep(node, &self.output, true)?;
+        write_all(&self.file, self.output.after_writes().lines())?;
         self.output.clear();
         Ok(())
     }
 
-    /// The same, but what the node sends is added to `lines`, to be written
-    /// with more.
+    /// The same in virtual time, but what the node sends is added to `lines`,
+    /// to be written with more.
     pub(super) fn gather<S>(
         &mut self,
         node: &mut Node<S>,
         stderr: &mut Stderr,
         lines: &mut Vec<u8>,
-    ) {
-        self.take_output(node, stderr);
-        for action in self.output.actions() {
-            match action {
-                Action::Send(batch) => lines.extend_from_slice(batch.lines()),
-            }
-        }
+    ) -> io::Result<()> {
+        self.take_output(node, stderr)?;
+        self.disk.keep(node, &self.output, false)?;
+        lines.extend_from_slice(self.output.before_writes().lines());
+        lines.extend_from_slice(self.output.after_writes().lines());
         self.output.clear();
+        Ok(())
     }
 
     /// Writes lines that were gathered.
@@ -244,12 +290,16 @@ impl Stdout {
     }
 
     /// Writes what the node has to tell, and takes what it wants done.
-    fn take_output<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) {
+    fn take_output<S>(&mut self, node: &mut Node<S>, stderr: &mut Stderr) -> io::Result<()> {
         for record in node.take_log() {
             stderr.tell(record);
         }
         stderr.write(Duration::ZERO);
         node.swap_output(&mut self.output);
+        if node.lacks_disk() {
+            return Err(disk::missing());
+        }
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use crate::body::write::{self, Header};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
 use crate::sim::service::{self, Service};
-use crate::work::{Core, Identity, Timer};
+use crate::work::{Contents, Core, Disk, Identity, Timer};
 
 /// How often a future and what runs beside it may go on, or time pass, before
 /// [`Mock::run`] takes it to go on for ever.
@@ -64,6 +64,7 @@ impl Context {
             core.identity.set(identity).is_ok(),
             "a new core has no identity"
         );
+        *core.disk.borrow_mut() = Disk::Memory(Contents::default());
         let services = service::defaults().into_iter();
         let mock = Mock {
             context: Context::new(core),
@@ -76,6 +77,9 @@ impl Context {
 }
 
 /// The [`Context`] of a unit test, made by [`Context::mock`].
+///
+/// Its [disk](Context::disk) is memory that lasts as long as the mock: who calls `init` again
+/// with a new state has the node that starts anew.
 ///
 /// Its time stands still at zero, and passes only while something waits for
 /// it: then at once, until the next moment at which something is due.

@@ -2,6 +2,7 @@
 
 mod alias;
 pub(crate) mod context;
+mod disk;
 mod kv;
 mod mock;
 mod quorum;
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::alias::{AnyType, Type};
 pub use self::context::{Context, Rpc, Sleep};
+pub use self::disk::{Cut, Disk};
 pub use self::kv::{Kv, Tso};
 pub use self::mock::{Mock, Sent};
 pub use self::quorum::quorum;

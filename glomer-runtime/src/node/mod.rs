@@ -15,7 +15,7 @@ use crate::body::read::{self, Envelope, RawBody, decode, decode_error};
 use crate::body::{Error, Message};
 use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
-use crate::work::{Core, Identity, Output, RequestRef, Timer};
+use crate::work::{Contents, Core, Disk, Identity, Output, RequestRef, Timer};
 
 /// How many turns tasks get between two lines, beside one for each timer that
 /// was due, so that tasks that wake each other for ever cannot keep the node
@@ -151,6 +151,32 @@ impl<S: 'static> Node<S> {
     /// keep millions of names.
     pub fn share_names(&mut self, names: Rc<[String]>) {
         self.names = Some(names);
+    }
+
+    /// Gives the node a disk that holds this, before its first line: what it writes is in its
+    /// [output](Self::take_output) from now on, for the driver to make durable.
+    ///
+    /// Without it, a handler that asks for a [disk](Context::disk) panics, so that nothing is
+    /// lost by a driver that knows of none.
+    pub fn set_disk(&mut self, contents: Contents) {
+        *self.core.disk.borrow_mut() = Disk::Durable(contents);
+    }
+
+    /// Lets the node have memory for a disk: what it keeps ends with it.
+    pub fn use_memory_for_disk(&mut self) {
+        *self.core.disk.borrow_mut() = Disk::Memory(Contents::default());
+    }
+
+    /// Whether a handler asked for a disk, and there is none. Such a node cannot keep its
+    /// promises, and its driver should end it with words.
+    pub fn lacks_disk(&self) -> bool {
+        self.core.lacks_disk.get()
+    }
+
+    /// Looks at what the node has on its disk, or will have when all is done that it has in
+    /// its output; `None` if it has none.
+    pub fn disk<R>(&self, look: impl FnOnce(&Contents) -> R) -> Option<R> {
+        self.core.disk.borrow().contents().map(look)
     }
 
     /// Takes one line of input, without its line feed.
@@ -415,6 +441,7 @@ impl<S: 'static> Node<S> {
         self.core.set_timer(next, Timer::Every(index));
         self.context.set_sender(self.core.node_id());
         self.context.msg_id = None;
+        self.core.begin_turn();
         let tick = Tick {
             core: &self.core,
             context: &self.context,
@@ -434,6 +461,7 @@ impl<S: 'static> Node<S> {
             && let Some(mut turn) = self.core.tasks.next_turn()
         {
             *turns -= 1;
+            self.core.begin_turn();
             match panic::catch(|| turn.poll()) {
                 Ok(Poll::Pending) => self.core.tasks.park(turn),
                 Ok(Poll::Ready(())) => {}
@@ -474,6 +502,7 @@ fn run_handler<S>(
 ) {
     context.set_sender(request.src);
     context.msg_id = request.msg_id.and_then(|digits| digits.parse().ok());
+    core.begin_turn();
     let call = Call {
         core,
         context,

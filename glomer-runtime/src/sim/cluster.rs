@@ -2,6 +2,7 @@
 
 use super::check;
 use super::client::{Caller, Client};
+use super::disk::Health;
 use super::history::{Operation, Pending, reply_to};
 use super::host::{Host, Program};
 use super::journal::{Event, Journal, Recorder};
@@ -12,7 +13,7 @@ use super::service::{self, Service};
 use super::traffic::{Counters, Traffic};
 use crate::body::read::{Envelope, decode_error};
 use crate::log::{Level, Record};
-use crate::{Action, Error, Init, Message, Outgoing, Output, Rng};
+use crate::{Action, Contents, Error, Init, Message, Outgoing, Output, Rng};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -51,6 +52,7 @@ pub struct Builder<S: 'static> {
     tolerate_panics: bool,
     record_all: bool,
     services: BTreeMap<String, Box<dyn Service>>,
+    disk_latency: Latency,
 }
 
 impl<S> Builder<S> {
@@ -65,6 +67,13 @@ impl<S> Builder<S> {
     /// unless told; those of clients never take time.
     pub fn latency(mut self, latency: Latency) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// How long the nodes' disks take to make durable what was written before: no time
+    /// unless told.
+    pub fn disk_latency(mut self, latency: Latency) -> Self {
+        self.disk_latency = latency;
         self
     }
 
@@ -168,6 +177,9 @@ impl<S> Builder<S> {
         let mut host = Host::new(node_seeds, nodes);
         // Whatever is kept of them, errors are heard.
         host.set_log_level(self.log_level.max(Level::Error));
+        for node in 0..host.names().len() {
+            host.set_disk_latency(node, self.disk_latency);
+        }
         let members = host.names().iter();
         let members = members
             .map(|name| network.add(name, Role::Server))
@@ -289,6 +301,7 @@ impl<S> Cluster<S> {
             state: PhantomData,
             seed: 0,
             latency: Latency::default(),
+            disk_latency: Latency::default(),
             delivery: Delivery::default(),
             timeout: CALL_TIMEOUT,
             log_level: Level::default(),
@@ -617,7 +630,8 @@ impl<S> Cluster<S> {
     }
 
     /// Ends a node at once, with all that it knew. What it has sent still arrives; what
-    /// arrives for it is dropped.
+    /// arrives for it is dropped. What it wrote to its disk stays, as far as it was durable,
+    /// and maybe some of what was written after that, in order, up to a point that is drawn.
     #[track_caller]
     pub fn crash(&mut self, node: &str) {
         let index = self.member(node);
@@ -625,7 +639,7 @@ impl<S> Cluster<S> {
         self.kill(index);
     }
 
-    /// Starts a node anew, with a fresh state and an `init`; ends it before, if it runs. Its
+    /// Starts a node anew, with a fresh state, what is on its disk, and an `init`; ends it before, if it runs. Its
     /// random numbers are other ones than before.
     #[track_caller]
     pub fn restart(&mut self, node: &str) {
@@ -633,6 +647,33 @@ impl<S> Cluster<S> {
         self.fault(format!("restart: {node}"));
         self.kill(index);
         self.boot(index);
+    }
+
+    /// From now on, a node's disk takes so long to make durable what was written before.
+    #[track_caller]
+    pub fn set_disk_latency(&mut self, node: &str, latency: Latency) {
+        let index = self.member(node);
+        self.fault(format!("disk: {node} takes {latency}"));
+        self.host.set_disk_latency(index, latency);
+    }
+
+    /// From now on, a node's disk is well, or not. A node whose disk fails is dead with the
+    /// first write that cannot be made durable, and what waited for that is never sent; its
+    /// [log](Cluster::log) tells.
+    #[track_caller]
+    pub fn set_disk_health(&mut self, node: &str, health: Health) {
+        let index = self.member(node);
+        self.fault(format!("disk: {node} is {health:?}"));
+        self.host.set_disk_health(index, health);
+    }
+
+    /// Crashes a node, if it runs, and empties its disk.
+    #[track_caller]
+    pub fn wipe(&mut self, node: &str) {
+        let index = self.member(node);
+        self.fault(format!("wipe: {node}"));
+        self.kill(index);
+        self.host.wipe(index);
     }
 
     // What happened.
@@ -663,6 +704,12 @@ impl<S> Cluster<S> {
             Some(seen) => seen,
             None => panic!("{node} has no state: it is crashed, or has not seen its `init`"),
         }
+    }
+
+    /// What is on the disk of a node, and durable.
+    #[track_caller]
+    pub fn disk(&self, node: &str) -> &Contents {
+        self.host.disk(self.member(node))
     }
 
     /// All operations of the clients, in the order of their requests.
@@ -875,6 +922,11 @@ impl<S> Cluster<S> {
 
     fn kill(&mut self, index: usize) {
         self.host.kill(index);
+        self.bury(index);
+    }
+
+    /// Takes note that a node does not run any more.
+    fn bury(&mut self, index: usize) {
         self.network.take_down(self.members[index]);
         self.starting.retain(|_, starting| *starting != index);
     }
@@ -887,11 +939,9 @@ impl<S> Cluster<S> {
     /// Carries away what a node has sent and told.
     fn settle(&mut self, index: usize) {
         let src = self.members[index];
-        for record in self.host.take_log(index) {
-            self.hear(src, record);
-        }
+        self.hear_all(index);
         let mut output = std::mem::take(&mut self.output);
-        self.host.swap_output(index, &mut output);
+        self.host.swap_output(self.now, index, &mut output);
         for action in output.actions() {
             match action {
                 Action::Send(batch) => {
@@ -899,9 +949,21 @@ impl<S> Cluster<S> {
                         self.route(src, message, packet);
                     }
                 }
+                Action::Write(_) => unreachable!("the host has done it"),
             }
         }
         self.output = output;
+        if !self.host.is_running(index) {
+            self.hear_all(index);
+            self.bury(index);
+        }
+    }
+
+    /// Takes note of all that a node told people.
+    fn hear_all(&mut self, index: usize) {
+        for record in self.host.take_log(index) {
+            self.hear(self.members[index], record);
+        }
     }
 
     /// Takes note of what a node told people.

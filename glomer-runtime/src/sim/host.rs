@@ -1,8 +1,10 @@
 //! What holds running nodes in virtual time, whoever simulates the rest of the world.
 
 use super::clock::Clock;
+use super::disk::{Disk, Failed, Health};
+use super::latency::Latency;
 use crate::log::{Level, Record};
-use crate::{Init, Node, Output, Rng, StartError};
+use crate::{Contents, Init, Node, Output, Rng, StartError};
 use std::any::{Any, type_name};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -15,6 +17,11 @@ use std::time::Duration;
 pub fn node_seed(seed: u64, node: usize, incarnation: u64) -> u64 {
     let number = ((node as u64) << 32) + incarnation;
     Rng::seeded(seed.wrapping_add(number)).next_u64() >> 11
+}
+
+/// The seed of a node's disk, which draws from it alone.
+fn disk_seed(seed: u64, node: usize) -> u64 {
+    Rng::seeded(!seed.wrapping_add(node as u64)).next_u64()
 }
 
 /// What a node runs. Each start makes the node anew.
@@ -54,6 +61,7 @@ impl fmt::Debug for Program {
 trait AnyNode {
     fn set_log_level(&mut self, level: Level);
     fn share_names(&mut self, names: Rc<[String]>);
+    fn set_disk(&mut self, contents: Contents);
     fn handle(&mut self, now: Duration, line: &[u8]);
     fn tick(&mut self, now: Duration);
     fn deadline(&self) -> Option<Duration>;
@@ -72,6 +80,10 @@ impl<S: 'static> AnyNode for Node<S> {
 
     fn share_names(&mut self, names: Rc<[String]>) {
         self.share_names(names);
+    }
+
+    fn set_disk(&mut self, contents: Contents) {
+        self.set_disk(contents);
     }
 
     fn handle(&mut self, now: Duration, line: &[u8]) {
@@ -113,11 +125,11 @@ impl<S: 'static> AnyNode for Node<S> {
 /// Whoever has a host brings lines to its nodes, gives them their turns when these are due,
 /// and carries away what they want done. [`Cluster`](super::Cluster) does so with a simulated
 /// network, and the workbench with its engine. Nodes go by their numbers, in the order in
-/// which they were given. Times are measured from any fixed moment and must not run
+/// which they were given. Each has a disk, which outlives it. Times are measured from any fixed moment and must not run
 /// backwards.
 ///
 /// The random numbers of a node follow from the host's seed, the node's number and how often
-/// it was started, and from nothing else.
+/// it was started, and from nothing else; those of its disk from the seed and the number.
 ///
 /// ```
 /// use glomer_runtime::prelude::*;
@@ -137,7 +149,7 @@ impl<S: 'static> AnyNode for Node<S> {
 /// let init = br#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#;
 /// host.deliver(ms(0), 0, init);
 /// let mut output = Output::default();
-/// host.swap_output(0, &mut output);
+/// host.swap_output(ms(0), 0, &mut output);
 /// assert_eq!(output.messages().next().unwrap().kind, "init_ok");
 ///
 /// assert_eq!(host.deadline(), Some((ms(1000), 0)));
@@ -173,6 +185,9 @@ struct Member {
     /// Its entry in `Host::alarms`: not after the node's deadline.
     alarm: Option<Duration>,
     waiting: bool,
+    disk: Disk,
+    /// What it told when it died of its disk.
+    last_words: Vec<Record>,
 }
 
 impl Host {
@@ -180,7 +195,8 @@ impl Host {
     pub fn new(seed: u64, nodes: impl IntoIterator<Item = (String, Program)>) -> Host {
         let (names, members): (Vec<String>, Vec<Member>) = nodes
             .into_iter()
-            .map(|(name, program)| {
+            .enumerate()
+            .map(|(number, (name, program))| {
                 let member = Member {
                     program,
                     node: None,
@@ -190,6 +206,8 @@ impl Host {
                     clock: Clock::default(),
                     alarm: None,
                     waiting: false,
+                    disk: Disk::new(Latency::default(), disk_seed(seed, number)),
+                    last_words: Vec::new(),
                 };
                 (name, member)
             })
@@ -217,7 +235,8 @@ impl Host {
 
     // Life and death.
 
-    /// Starts a node anew, with nothing that it knew; ends it before, if it runs. It waits
+    /// Starts a node anew, with nothing that it knew but what is on its disk; ends it before,
+    /// if it runs. It waits
     /// for its `init` like any other node.
     ///
     /// # Errors
@@ -230,11 +249,14 @@ impl Host {
         let mut started = (member.program.make)(seed)?;
         started.set_log_level(self.log_level);
         started.share_names(Rc::clone(&self.names));
+        started.set_disk(member.disk.contents().clone());
         member.node = Some(started);
         Ok(())
     }
 
-    /// Ends a node at once, with all that it knew, and what it did that nobody took.
+    /// Ends a node at once, with all that it knew, and what it did that nobody took. Of what
+    /// it wrote to its disk, that stays which is durable, and maybe some of what was written
+    /// after that, in order, up to a point that is drawn.
     pub fn kill(&mut self, node: usize) {
         self.set_waiting(node, false);
         self.clear_alarm(node);
@@ -242,6 +264,7 @@ impl Host {
         member.node = None;
         member.paused = false;
         member.inbox.clear();
+        member.disk.crash();
     }
 
     /// Whether a node runs, be it paused.
@@ -307,18 +330,69 @@ impl Host {
         self.alarms.first().copied()
     }
 
-    /// Takes what a node wants done, as [`Node::swap_output`] does.
-    pub fn swap_output(&mut self, node: usize, output: &mut Output) {
-        match &mut self.members[node].node {
-            Some(running) => running.swap_output(output),
-            None => output.clear(),
+    /// Takes what a node wants to be sent, as [`Node::swap_output`] does, without what waits
+    /// for its disk: that is there after a later [`tick`](Host::tick).
+    ///
+    /// A node whose disk has failed is dead after this, and tells so in its log.
+    pub fn swap_output(&mut self, now: Duration, node: usize, output: &mut Output) {
+        let member = &mut self.members[node];
+        // What a paused node wants done waits with it.
+        let Some(running) = member.node.as_mut().filter(|_| !member.paused) else {
+            return output.clear();
+        };
+        running.swap_output(output);
+        let before = member.disk.due();
+        match member.disk.pass(now, output) {
+            Ok(()) if member.disk.due() == before => {}
+            Ok(()) => self.settle(now, node),
+            Err(Failed) => {
+                let text = "what was written cannot be made durable: the disk has failed; \
+                            the node stops, and what waited for it is not sent";
+                member.last_words.push(Record {
+                    level: Level::Warn,
+                    text: text.to_owned(),
+                });
+                self.kill(node);
+            }
         }
     }
 
     /// Takes what a node has to tell people.
     pub fn take_log(&mut self, node: usize) -> Vec<Record> {
-        let running = self.members[node].node.as_mut();
-        running.map(|node| node.take_log()).unwrap_or_default()
+        let member = &mut self.members[node];
+        let mut records = std::mem::take(&mut member.last_words);
+        records.extend(
+            member
+                .node
+                .as_mut()
+                .map(|node| node.take_log())
+                .unwrap_or_default(),
+        );
+        records
+    }
+
+    // Disks.
+
+    /// From its next sync on, a node's disk takes so long to make durable what was written
+    /// before the sync began; no time at first.
+    pub fn set_disk_latency(&mut self, node: usize, latency: Latency) {
+        self.members[node].disk.latency = latency;
+    }
+
+    /// From now on, a node's disk is well, or not.
+    pub fn set_disk_health(&mut self, node: usize, health: Health) {
+        self.members[node].disk.health = health;
+    }
+
+    /// Empties the disk of a node; ends the node before, if it runs.
+    pub fn wipe(&mut self, node: usize) {
+        self.kill(node);
+        self.members[node].disk.wipe();
+    }
+
+    /// What is on the disk of a node, and durable.
+    pub fn disk(&self, node: usize) -> &Contents {
+        self.members[node].disk.contents()
     }
 
     // Clocks.
@@ -342,8 +416,8 @@ impl Host {
 
     // How things stand.
 
-    /// Whether no node that runs has a handler, a task or an
-    /// [`after`](crate::Context::after) that waits. Those that are paused do not count.
+    /// Whether no node that runs has a handler, a task, an
+    /// [`after`](crate::Context::after) or a write to the disk that waits. Those that are paused do not count.
     pub fn is_idle(&self) -> bool {
         self.waiting == 0
     }
@@ -388,9 +462,10 @@ impl Host {
         let Some(running) = member.node.as_ref().filter(|_| !member.paused) else {
             return;
         };
-        let waiting = !running.is_idle();
-        if let Some(deadline) = running.deadline() {
-            let due = member.clock.when(deadline).max(now);
+        let waiting = !running.is_idle() || member.disk.due().is_some();
+        let turn = running.deadline().map(|due| member.clock.when(due));
+        if let Some(due) = turn.into_iter().chain(member.disk.due()).min() {
+            let due = due.max(now);
             // A later deadline is found when the alarm rings.
             if member.alarm.is_none_or(|alarm| due < alarm) {
                 self.clear_alarm(node);

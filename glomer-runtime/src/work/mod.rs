@@ -4,10 +4,11 @@
 //! [`Context`](crate::Context) hands parts of it to handlers,
 //! [`Node`](crate::Node) drives it. Nothing here does IO or reads a clock.
 
+mod disk;
 mod output;
 mod tasks;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::rc::Rc;
@@ -16,7 +17,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use self::output::{Action, Batch, Outgoing, Output};
+pub(crate) use self::disk::Disk;
+pub use self::disk::{Contents, Write};
+pub use self::output::{Action, Batch, Outgoing, Output, Writes};
 pub(crate) use self::tasks::{Task, Tasks};
 use crate::body::write::{self, Header};
 use crate::body::{Error, Message};
@@ -39,6 +42,11 @@ pub(crate) struct Core {
     pub(crate) now: Cell<Duration>,
     pub(crate) rng: Rng,
     pub(crate) output: RefCell<Output>,
+    pub(crate) disk: RefCell<Disk>,
+    /// Whether a function asked for a disk where there is none.
+    pub(crate) lacks_disk: Cell<bool>,
+    /// Counts the turns, whose writes belong together.
+    turn: Cell<u64>,
     pub(crate) log_level: Cell<Level>,
     pub(crate) records: RefCell<Vec<Record>>,
     next_msg_id: Cell<u64>,
@@ -95,6 +103,9 @@ impl Core {
             now: Cell::default(),
             rng: Rng::seeded(seed),
             output: RefCell::default(),
+            disk: RefCell::default(),
+            lacks_disk: Cell::default(),
+            turn: Cell::default(),
             log_level: Cell::default(),
             records: RefCell::default(),
             next_msg_id: Cell::default(),
@@ -233,6 +244,38 @@ impl Core {
         let write =
             |lines: &mut Vec<u8>| write::message(lines, self.node_id(), dest, header, only, fields);
         self.output.borrow_mut().message(dest, kind, write)
+    }
+
+    // The disk.
+
+    /// Begins another turn of the node: what is written in it is kept together.
+    pub(crate) fn begin_turn(&self) {
+        self.turn.set(self.turn.get().wrapping_add(1));
+    }
+
+    #[track_caller]
+    pub(crate) fn ask_for_disk(&self) {
+        if matches!(*self.disk.borrow(), Disk::Missing) {
+            self.lacks_disk.set(true);
+            panic!("the node has no disk");
+        }
+    }
+
+    /// What a node that has a disk has on it.
+    pub(crate) fn disk_contents(&self) -> Ref<'_, Contents> {
+        let disk = self.disk.borrow();
+        Ref::map(disk, |disk| disk.contents().expect("it was asked for"))
+    }
+
+    pub(crate) fn write_to_disk(&self, write: &Write<'_>) {
+        match &mut *self.disk.borrow_mut() {
+            Disk::Missing => {}
+            Disk::Memory(contents) => contents.apply(write),
+            Disk::Durable(contents) => {
+                contents.apply(write);
+                self.output.borrow_mut().write(self.turn.get(), write);
+            }
+        }
     }
 
     // Rpcs.

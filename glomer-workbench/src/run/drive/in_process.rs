@@ -115,7 +115,7 @@ impl Nodes for InProcess {
             for line in lines {
                 self.host.deliver(now, node, &line);
             }
-            self.settle(node, sent);
+            self.settle(now, node, sent);
         }
         Ok(nodes)
     }
@@ -131,12 +131,12 @@ impl Nodes for InProcess {
 
 impl InProcess {
     /// Carries away what a node has sent and told.
-    fn settle(&mut self, node: usize, sent: &mut dyn FnMut(usize, &[u8])) {
+    fn settle(&mut self, now: Duration, node: usize, sent: &mut dyn FnMut(usize, &[u8])) {
         for record in self.host.take_log(node) {
             let name = &self.host.names()[node];
             self.errors[node].report(name, &record.text);
         }
-        self.host.swap_output(node, &mut self.output);
+        self.host.swap_output(now, node, &mut self.output);
         for action in self.output.actions() {
             match action {
                 NodeAction::Send(batch) => {
