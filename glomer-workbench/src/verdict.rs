@@ -232,6 +232,13 @@ impl fmt::Display for Reason {
     }
 }
 
+/// With a capital at its beginning.
+pub(crate) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
 /// `n0`, `n0 and n1`, `n0, n1 and n2`.
 pub(crate) fn listed(names: &[&str]) -> String {
     match names {
@@ -382,6 +389,14 @@ fn entry_of(record: &Record, meant: &Edn) -> Option<Edn> {
         f.clone_into(&mut op.f);
     }
     Some(op.to_tagged())
+}
+
+/// The index of the entry that a figure shows.
+pub(crate) fn entry_index(figure: &Edn) -> Option<usize> {
+    match figure {
+        Edn::Tagged(tag, index) if tag == ENTRY => usize::try_from(index.as_int()?).ok(),
+        _ => None,
+    }
 }
 
 /// A figure with its entries as the record has them.

@@ -10,7 +10,7 @@ use crate::history::{History, Process};
 use crate::run::body::KeptBody;
 use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 use crate::run::nemesis::period::FaultPeriod;
-use crate::verdict::{Carried, listed};
+use crate::verdict::{Carried, capital, listed};
 
 /// An array within an array of no more elements than this is a tuple, whose places have
 /// meanings of their own.
@@ -450,10 +450,4 @@ impl<'a> Messages<'a> {
 
 fn seconds(ns: i64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod counters;
 mod sets;
+mod transactions;
 
 use glomer_workbench::Test;
 use glomer_workbench::verdict::Validity;

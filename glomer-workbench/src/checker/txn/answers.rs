@@ -41,6 +41,10 @@ impl<'a> Answers<'a> {
         }
     }
 
+    pub(super) fn transactions(&self) -> &'a [Transaction] {
+        self.transactions
+    }
+
     pub(super) fn oks(&self) -> impl Iterator<Item = &'a Entry> {
         let entries = self.entries.iter().copied();
         entries.filter(|entry| entry.kind == OpType::Ok)

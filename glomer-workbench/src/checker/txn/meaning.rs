@@ -69,6 +69,7 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
         "incompatible-order" => "reads of one key disagree about the order of its elements",
         "internal" => "a transaction's read contradicts what it read or wrote before",
         "lost-update" => "two transactions read one version and each wrote over it",
+        "unwritten-read" => "a read has what no transaction wrote",
         "not" => "the weakest consistency models that these anomalies rule out",
         _ => return None,
     })

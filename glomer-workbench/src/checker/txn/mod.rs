@@ -16,6 +16,7 @@ mod answers;
 mod internal;
 mod meaning;
 mod transactions;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -25,11 +26,12 @@ use adya::history::{Interner, ReadValue, Scalar};
 use crate::edn::Edn;
 use crate::history::typed::History;
 use crate::history::{Excerpt, OpType};
-use crate::verdict::entry;
+use crate::verdict::{entry, entry_index};
 
 use super::{ConsistencyModel, Validity, Verdict};
 use answers::Answers;
 use transactions::{Entry, Mop, transactions};
+use why::{Case, Step, What};
 
 pub(crate) use meaning::meaning;
 pub use transactions::{ListOp, RegisterOp};
@@ -103,7 +105,14 @@ where
                 ("element", element.clone()),
             ])
         });
-        findings.forbid("unwritten-read", unwritten);
+        let first = &answers.unwritten_reads()[0];
+        let end = first.0.at.index;
+        let said = format!(
+            "T{end} read {}, and nobody ever appended {} to that key",
+            Excerpt(&first.1.to_edn(answers.write)),
+            Excerpt(first.2)
+        );
+        findings.forbid("unwritten-read", unwritten, What::Said(said, vec![end]));
     }
     // Where Elle stops with an exception, nothing is known.
     let verdict = match answers.confused_lists() {
@@ -111,6 +120,7 @@ where
         _ if findings.anomalies.is_empty() => Verdict::new(true),
         _ => findings.verdict(findings.valid),
     };
+    let verdict = findings.because(verdict, &answers, &|process| history.who(process));
     answers.warning().into_iter().fold(verdict, Verdict::warn)
 }
 
@@ -164,6 +174,7 @@ where
         Some(confusion) if findings.valid != Validity::False => Verdict::unknown(confusion),
         _ => findings.verdict(findings.anomalies.is_empty().into()),
     };
+    let verdict = findings.because(verdict, &answers, &|process| history.who(process));
     let warnings = unwritten_warning(&answers).into_iter();
     let warnings = warnings.chain(answers.warning());
     warnings.fold(verdict, Verdict::warn)
@@ -204,6 +215,8 @@ struct Findings {
     anomalies: BTreeMap<String, Edn>,
     not: BTreeSet<String>,
     also_not: BTreeSet<String>,
+    /// The first case of each anomaly, from the most telling.
+    cases: Vec<Case>,
 }
 
 impl Findings {
@@ -238,6 +251,7 @@ impl Findings {
                 found.entry(kind.to_owned()).or_default().extend(cases);
             }
         }
+        let cases = cases(answers, &report.anomalies, &found, &prohibited);
         let kinds: BTreeSet<String> = found.keys().cloned().collect();
         let (not, also_not) = if kinds == before {
             let also_not = report.also_not.into_iter().collect();
@@ -259,17 +273,43 @@ impl Findings {
                 .collect(),
             not,
             also_not,
+            cases,
         }
     }
 
     /// Adds an anomaly that no model allows.
-    fn forbid(&mut self, kind: &str, cases: impl Iterator<Item = Edn>) {
+    fn forbid(&mut self, kind: &str, cases: impl Iterator<Item = Edn>, first: What) {
         let weakest = "read-uncommitted";
         self.valid = Validity::False;
         self.also_not = adya::model::stronger_models(&[weakest]);
         self.also_not.remove(weakest);
         self.not = BTreeSet::from([weakest.to_owned()]);
-        self.anomalies.insert(kind.to_owned(), Edn::list(cases));
+        let cases: Vec<Edn> = cases.collect();
+        let first = Case {
+            kind: kind.to_owned(),
+            count: cases.len(),
+            what: first,
+        };
+        self.cases.insert(0, first);
+        self.anomalies.insert(kind.to_owned(), Edn::List(cases));
+    }
+
+    /// Adds what was found in words, if it is what makes the history invalid, or unknown.
+    fn because(
+        &self,
+        verdict: Verdict,
+        answers: &Answers<'_>,
+        who: &dyn Fn(u64) -> String,
+    ) -> Verdict {
+        if verdict.validity() == Validity::True || verdict.get("error").is_some() {
+            return verdict;
+        }
+        let shown = self
+            .cases
+            .iter()
+            .filter(|case| self.anomalies.contains_key(&case.kind));
+        let reasons = shown.map(|case| why::reason(case, answers, who));
+        reasons.fold(verdict, Verdict::because)
     }
 
     fn verdict(&self, valid: Validity) -> Verdict {
@@ -282,6 +322,90 @@ impl Findings {
             .figure("anomalies", Edn::map(self.anomalies.clone()))
             .figure("not", names(&self.not))
             .figure("also-not", names(&self.also_not))
+    }
+}
+
+/// The first case of each anomaly: of those that the models prohibit, if there are any.
+fn cases(
+    answers: &Answers<'_>,
+    anomalies: &BTreeMap<String, Vec<adya::Anomaly>>,
+    found: &BTreeMap<String, Vec<Edn>>,
+    prohibited: &BTreeSet<String>,
+) -> Vec<Case> {
+    let mut cases: Vec<Case> = found
+        .iter()
+        .map(|(kind, cases)| {
+            let theirs = anomalies.get(kind).filter(|_| kind != "internal");
+            Case {
+                kind: kind.clone(),
+                count: cases.len(),
+                what: match theirs.and_then(|theirs| theirs.first()) {
+                    Some(anomaly) => what(anomaly),
+                    None => own(answers, &cases[0]),
+                },
+            }
+        })
+        .collect();
+    if cases.iter().any(|case| prohibited.contains(&case.kind)) {
+        cases.retain(|case| prohibited.contains(&case.kind));
+    }
+    cases.sort_by_key(|case| why::rank(&case.kind));
+    cases
+}
+
+/// A case of adya's.
+fn what(anomaly: &adya::Anomaly) -> What {
+    let index = |value: &serde_json::Value| value.as_u64().unwrap_or_default() as usize;
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let detail = &anomaly.detail;
+    if let Some(steps) = detail["steps"].as_array() {
+        let steps = steps.iter().map(|step| Step {
+            from: index(&step["from"]),
+            to: index(&step["to"]),
+            relation: text(&step["rel"]),
+            why: text(&step["why"]),
+        });
+        return What::Steps(steps.collect());
+    }
+    if let ("incompatible-order", Some(values)) =
+        (anomaly.kind.as_str(), detail["values"].as_array())
+    {
+        return What::Reads(given(&detail["key"]), values.iter().map(given).collect());
+    }
+    let ends = anomaly.ops.iter().map(|index| *index as usize);
+    What::Said(anomaly.explanation.clone(), ends.collect())
+}
+
+/// A case that was found here.
+fn own(answers: &Answers<'_>, case: &Edn) -> What {
+    let end = |key| case.get(key).and_then(entry_index);
+    let shown = |key| Excerpt(case.get(key).unwrap_or(&Edn::Nil)).to_string();
+    let Some(reader) = end("op") else {
+        return What::Said(shown("op"), Vec::new());
+    };
+    match end("writer") {
+        Some(writer) => {
+            // The writer goes by its beginning here.
+            let mut own = answers.transactions().iter();
+            let own = own.find(|it| it.invocation.at.index == writer);
+            let end = own
+                .and_then(|it| it.completion.as_ref())
+                .map(|end| end.at.index);
+            let writer = end.unwrap_or(writer);
+            let text = format!(
+                "T{reader} read {}, which T{writer} was to overwrite, though its answer hides it",
+                shown("mop")
+            );
+            What::Said(text, vec![reader, writer])
+        }
+        None => {
+            let text = format!(
+                "T{reader} read {}, and by what it had read and written before it should be {}",
+                shown("mop"),
+                shown("expected")
+            );
+            What::Said(text, vec![reader])
+        }
     }
 }
 
