@@ -2,15 +2,22 @@
 
 mod answers;
 mod counters;
+mod logs;
 mod sets;
 mod transactions;
 
+use glomer_runtime::Init;
 use glomer_workbench::Test;
 use glomer_workbench::verdict::Validity;
 
 /// Why the first run of nodes with the state `S` that is invalid is.
 fn why<S: Default + 'static>(test: Test) -> String {
-    let tests = test.run::<S>();
+    why_with(test, |_| S::default())
+}
+
+/// The same, with a state made from what `init` says.
+fn why_with<S: 'static>(test: Test, make: fn(&Init) -> S) -> String {
+    let tests = test.run_with(make);
     let tested = tests.refused().expect("the node is wrong");
     assert_eq!(tested.validity(), Validity::False, "{tested}");
     tested.results.why.brief()

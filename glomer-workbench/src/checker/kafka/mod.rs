@@ -27,13 +27,14 @@ mod lag;
 mod log;
 mod messages;
 mod transaction;
+mod why;
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::edn::Edn;
 use crate::history::OpType;
 use crate::history::typed::{History, Operation};
-use crate::verdict::Verdict;
+use crate::verdict::{Validity, Verdict};
 
 use facts::Facts;
 use gaps::{Gap, Side};
@@ -85,9 +86,15 @@ pub(crate) fn check<'h, Op, Output>(
         .figure("bad-error-types", Edn::List(bad))
         .figure("error-types", Edn::List(types(false)))
         .figure("info-txn-causes", Edn::List(causes));
-    Ok(errors.into_iter().fold(verdict, |verdict, (kind, found)| {
+    let reasons = if verdict.validity() == Validity::True {
+        Vec::new()
+    } else {
+        why::reasons(&errors, &events, &names, &|process| history.who(process))
+    };
+    let verdict = errors.into_iter().fold(verdict, |verdict, (kind, found)| {
         verdict.figure(kind, found)
-    }))
+    });
+    Ok(reasons.into_iter().fold(verdict, Verdict::because))
 }
 
 /// The errors of each type there is, as the results show them.
