@@ -122,7 +122,6 @@ impl<Op, Output> Operation<Op, Output> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History<Op, Output> {
     operations: Vec<Operation<Op, Output>>,
-    record: super::History,
     cast: Cast,
 }
 
@@ -132,14 +131,10 @@ impl<Op, Output> History<Op, Output> {
         &self.operations
     }
 
-    /// The operations of a record.
-    pub(crate) fn of_record(
-        record: &super::History,
-        operations: Vec<Operation<Op, Output>>,
-    ) -> Self {
+    /// These operations, which are in the order they began and have their indices.
+    pub(crate) fn of(operations: Vec<Operation<Op, Output>>) -> Self {
         Self {
             operations,
-            record: record.clone(),
             cast: Cast::default(),
         }
     }
@@ -161,11 +156,6 @@ impl<Op, Output> History<Op, Output> {
             || format!("the node of process {process}"),
             ToOwned::to_owned,
         )
-    }
-
-    /// What the operations were read from.
-    pub(crate) fn record(&self) -> &super::History {
-        &self.record
     }
 
     /// The operations, in the order they began.
@@ -201,11 +191,7 @@ impl<Op, Output> FromIterator<Operation<Op, Output>> for History<Op, Output> {
             moment.index = index;
         }
         operations.sort_by_key(|operation| operation.invoked);
-        Self {
-            operations,
-            record: super::History::default(),
-            cast: Cast::default(),
-        }
+        Self::of(operations)
     }
 }
 

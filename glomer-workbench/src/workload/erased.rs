@@ -182,7 +182,7 @@ fn history<W: Workload>(record: &Record) -> Result<History<W::Op, W::Output>, St
             is_final: invocation.is_final,
         });
     }
-    Ok(History::of_record(record, operations))
+    Ok(History::of(operations))
 }
 
 /// An operation that a client is asked to perform, as the record notes it.

@@ -7,10 +7,10 @@ use crate::edn::Edn;
 use crate::history::typed::{History, Outcome};
 use crate::verdict::{Reason, Validity, Verdict, merge_validity};
 
-use super::Model;
 use super::search::{Call, Ending, Found, MAX_HELD, search};
 use super::space::Space;
 use super::why::explain;
+use super::{Model, Operations};
 
 /// So many steps are tried with one object before the search gives up.
 const MAX_STEPS: usize = 20_000_000;
@@ -95,95 +95,98 @@ const MAX_STEPS: usize = 20_000_000;
 /// assert_eq!(verdict.reasons()[0].operations(), [4, 2, 0]);
 /// ```
 pub fn linearizable<M: Model>(history: &History<M::Op, M::Output>, model: &M) -> Verdict {
-    let mut objects: BTreeMap<M::Key, (Object<'_, M>, Vec<_>)> = BTreeMap::new();
+    let objects = search_each(history, model);
+    let failed = objects.iter().filter(|it| it.validity() == Validity::False);
+    let failures = failed.map(|object| format!("{:?}", object.key));
+    let verdict = Verdict::new(merge_validity(objects.iter().map(Searched::validity)))
+        .figure("object-count", objects.len())
+        .figure("failures", Edn::list(failures));
+    let reasons = objects.iter().filter_map(Searched::reason);
+    reasons.fold(verdict, Verdict::because)
+}
+
+/// An object, what was done with it, and what came of the search for an order.
+pub(crate) struct Searched<'h, M: Model> {
+    pub(crate) key: M::Key,
+    /// What took effect, for certain or perhaps, in the order of invocations. What was found
+    /// names operations by their places here.
+    pub(crate) operations: Operations<'h, M>,
+    pub(crate) found: Found,
+    model: &'h M,
+    space: Space<'h, M>,
+}
+
+/// Looks for an order of what was done with each object.
+pub(crate) fn search_each<'h, M: Model>(
+    history: &'h History<M::Op, M::Output>,
+    model: &'h M,
+) -> Vec<Searched<'h, M>> {
+    let mut objects: BTreeMap<M::Key, Operations<'h, M>> = BTreeMap::new();
     for operation in history {
-        let returned = match operation.outcome {
-            Outcome::Ok(_) => operation.completed.map(|completed| completed.index),
-            Outcome::Fail => continue,
-            Outcome::Info => None,
-        };
-        let (object, operations) = objects
-            .entry(model.key(&operation.op))
-            .or_insert_with_key(|key| (Object::new(model, key), Vec::new()));
-        object.add(
-            &operation.op,
-            operation.output(),
-            operation.invoked.index,
-            returned,
-        );
-        operations.push(operation);
+        let operations = objects.entry(model.key(&operation.op)).or_default();
+        if operation.outcome != Outcome::Fail {
+            operations.push(operation);
+        }
+    }
+    let searched = objects.into_iter().map(|(key, operations)| {
+        let mut space = Space::new(model, model.initial(&key));
+        let calls: Vec<Call> = operations
+            .iter()
+            .map(|operation| Call {
+                action: space.action(&operation.op, operation.output()),
+                invoked: operation.invoked.index,
+                returned: operation
+                    .output()
+                    .and(operation.completed)
+                    .map(|completed| completed.index),
+            })
+            .collect();
+        let mut steps = MAX_STEPS;
+        Searched {
+            found: search(&mut space, &calls, &mut steps),
+            key,
+            operations,
+            model,
+            space,
+        }
+    });
+    searched.collect()
+}
+
+impl<M: Model> Searched<'_, M> {
+    /// Whether there is an order.
+    pub(crate) fn validity(&self) -> Validity {
+        match self.found {
+            Found::Order(_) => Validity::True,
+            Found::Stuck { .. } => Validity::False,
+            Found::TooMany { .. } => Validity::Unknown,
+        }
     }
 
-    let count = objects.len();
-    let mut validities = Vec::new();
-    let mut failures = Vec::new();
-    let mut reasons = Vec::new();
-    for (key, (mut object, operations)) in objects {
-        let (validity, reason) = match object.find_order() {
-            Found::Order(_) => (Validity::True, None),
+    /// Why there is none, or why nobody knows.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        match &self.found {
+            Found::Order(_) => None,
             Found::Stuck { call, before, room } => {
-                failures.push(format!("{key:?}"));
-                let states = before.iter().map(|ending| object.state(ending));
-                let reason = explain(model, &operations, call, room, states);
-                (Validity::False, Some(reason))
+                let states = before.iter().map(|ending| self.state(ending));
+                Some(explain(self.model, &self.operations, *call, *room, states))
             }
             Found::TooMany { call } => {
-                let operation = operations[call];
-                let words = model.words(&operation.op, operation.output());
+                let operation = self.operations[*call];
+                let words = self.model.words(&operation.op, operation.output());
                 let index = operation.invoked.index;
                 let reason = Reason::new(format!("there are too many orders to try at {words}"));
                 let text = format!(
                     "Up to operation {index}, there are more than {MAX_HELD} at once, or more \
                      than {MAX_STEPS} steps to find one."
                 );
-                (Validity::Unknown, Some(reason.because(text, [index])))
+                Some(reason.because(text, [index]))
             }
-        };
-        validities.push(validity);
-        reasons.extend(reason);
-    }
-    let verdict = Verdict::new(merge_validity(validities))
-        .figure("object-count", count)
-        .figure("failures", Edn::list(failures));
-    reasons.into_iter().fold(verdict, Verdict::because)
-}
-
-/// One object, and what was done with it. Operations are named by the order they were added in.
-pub(in crate::checker) struct Object<'a, M: Model> {
-    space: Space<'a, M>,
-    calls: Vec<Call>,
-}
-
-impl<'a, M: Model> Object<'a, M> {
-    pub(in crate::checker) fn new(model: &'a M, key: &M::Key) -> Self {
-        Self {
-            space: Space::new(model, model.initial(key)),
-            calls: Vec::new(),
         }
     }
 
-    /// Adds an operation, in the order of invocations, with its places in the history. Without
-    /// `returned` nobody knows whether it took effect.
-    pub(in crate::checker) fn add(
-        &mut self,
-        op: &'a M::Op,
-        output: Option<&'a M::Output>,
-        invoked: usize,
-        returned: Option<usize>,
-    ) {
-        self.calls.push(Call {
-            action: self.space.action(op, output),
-            invoked,
-            returned,
-        });
-    }
-
-    pub(in crate::checker) fn find_order(&mut self) -> Found {
-        let mut steps = MAX_STEPS;
-        search(&mut self.space, &self.calls, &mut steps)
-    }
-
-    pub(in crate::checker) fn state(&self, ending: &Ending) -> &M::State {
+    /// The state of the object at an end.
+    pub(crate) fn state(&self, ending: &Ending) -> &M::State {
         self.space.state(ending.state)
     }
 }

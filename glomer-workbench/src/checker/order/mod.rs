@@ -8,8 +8,13 @@ mod sequential;
 mod space;
 mod why;
 
-pub(super) use linearizable::Object;
+use crate::history::typed::Operation;
+
 pub use linearizable::linearizable;
+pub(crate) use linearizable::{Searched, search_each};
 pub use model::{Effect, Model};
-pub(super) use search::{Ending, Found};
+pub(crate) use search::{Ending, Found};
 pub use sequential::sequentially_consistent;
+
+/// Some operations of a history.
+type Operations<'h, M> = Vec<&'h Operation<<M as Model>::Op, <M as Model>::Output>>;

@@ -71,15 +71,15 @@ pub(super) struct Call {
 
 /// A state the object may be in, with operations as places in the list of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::checker) struct Ending {
-    pub(in crate::checker) state: StateId,
+pub(crate) struct Ending {
+    pub(crate) state: StateId,
     /// The operation that took effect last.
-    pub(in crate::checker) last: Option<usize>,
+    pub(crate) last: Option<usize>,
     /// Those that were invoked and may still take effect.
-    pub(in crate::checker) pending: Vec<usize>,
+    pub(crate) pending: Vec<usize>,
 }
 
-pub(in crate::checker) enum Found {
+pub(crate) enum Found {
     /// The states the object may be in at the end: at least one, and not all if there are many.
     Order(Vec<Ending>),
     /// No order explains this call's return.
@@ -95,7 +95,7 @@ pub(in crate::checker) enum Found {
 
 /// Until when there was room for a call that fits no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::checker) enum Room {
+pub(crate) enum Room {
     /// Until the return of a call. Before it, the other could still have been next.
     Until {
         returned: usize,

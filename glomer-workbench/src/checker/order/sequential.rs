@@ -9,7 +9,7 @@ use crate::history::typed::{History, Operation, Outcome};
 use crate::verdict::{Reason, Validity, Verdict};
 
 use super::space::{Action, Space, StateId};
-use super::{Effect, Model};
+use super::{Effect, Model, Operations};
 
 /// So many ways to go on are tried before the search gives up.
 const MAX_TRIED: usize = 1_000_000;
@@ -122,8 +122,6 @@ pub fn sequentially_consistent<M: Model>(
         }
     }
 }
-
-type Operations<'a, M> = Vec<&'a Operation<<M as Model>::Op, <M as Model>::Output>>;
 
 /// An operation in the order of its process.
 struct Step<'a, M: Model> {

@@ -7,10 +7,10 @@ use rustc_hash::FxHashMap;
 use super::{Effect, Model};
 
 /// A state, by number.
-pub(in crate::checker) type StateId = u32;
+pub(crate) type StateId = u32;
 
 /// What an operation does and returns, by number.
-pub(in crate::checker) type Action = u32;
+pub(crate) type Action = u32;
 
 /// The states and actions of one object that came up so far, and what leads where.
 pub(super) struct Space<'a, M: Model> {

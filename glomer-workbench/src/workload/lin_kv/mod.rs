@@ -1,5 +1,7 @@
 //! `lin-kv`: a linearizable map of registers.
 
+mod check;
+
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -7,10 +9,9 @@ use glomer_runtime::{Error, Rng};
 use serde_json::json;
 
 use super::{
-    Client, Errors, History, Notation, NotedOp, Reply, Setting, Shape, Threads, Turn, Workload,
-    notation, take,
+    Client, Errors, History, Notation, NotedOp, NotedOutput, Reply, Setting, Shape, Threads, Turn,
+    Workload, notation, take,
 };
-use crate::checker;
 use crate::edn::Edn;
 use crate::verdict::Verdict;
 
@@ -53,7 +54,7 @@ struct Group {
 }
 
 /// What a client does with a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Op {
     /// The key.
     pub key: Edn,
@@ -62,7 +63,7 @@ pub struct Op {
 }
 
 /// What a client can do with a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
     /// Tell its value.
     Read,
@@ -70,6 +71,31 @@ pub enum Function {
     Write(Edn),
     /// Replace the first value by the second.
     Cas(Edn, Edn),
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Answer {
+    /// The key.
+    pub key: Edn,
+    /// Its value or, of what is no read, what was asked for.
+    pub value: Edn,
+}
+
+impl NotedOutput for Answer {
+    fn note(&self) -> Result<Edn, String> {
+        Ok(Edn::vector([self.key.clone(), self.value.clone()]))
+    }
+
+    fn read(value: &Edn) -> Result<Answer, String> {
+        match value.as_seq() {
+            Some([key, value]) => Ok(Answer {
+                key: key.clone(),
+                value: value.clone(),
+            }),
+            _ => Err("the value is not [key value]".to_owned()),
+        }
+    }
 }
 
 impl NotedOp for Op {
@@ -120,8 +146,7 @@ impl Workload for LinKv {
     const ABOUT: &'static str = "A map whose keys are linearizable registers";
     const STALE_READS_MATTER: bool = true;
     type Op = Op;
-    /// The key, and its value or what was asked for.
-    type Output = Edn;
+    type Output = Answer;
     type Session = ();
 
     fn can_run(setting: &Setting) -> Result<(), String> {
@@ -194,9 +219,9 @@ impl Workload for LinKv {
         })
     }
 
-    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Edn, Error> {
+    async fn perform(_: &mut (), client: &Client, op: &Op) -> Result<Answer, Error> {
         let key = op.key.to_json();
-        let argument = match &op.f {
+        let value = match &op.f {
             Function::Read => {
                 let body = json!({"type": "read", "key": key});
                 let mut answer = client.ask(body, &READ_OK).await?;
@@ -214,7 +239,8 @@ impl Workload for LinKv {
                 Edn::vector([from.clone(), to.clone()])
             }
         };
-        Ok(Edn::vector([op.key.clone(), argument]))
+        let key = op.key.clone();
+        Ok(Answer { key, value })
     }
 
     fn keeps_clients(&self) -> bool {
@@ -232,8 +258,8 @@ impl Workload for LinKv {
         }
     }
 
-    fn check(&self, history: &History<Op, Edn>) -> Verdict {
-        checker::lin_kv::check(history.record()).unwrap_or_else(Verdict::unknown)
+    fn check(&self, history: &History<Op, Answer>) -> Verdict {
+        check::check(history)
     }
 
     fn meaning(name: &str) -> Option<&'static str> {
