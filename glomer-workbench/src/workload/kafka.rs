@@ -180,6 +180,7 @@ impl NotedOutput for Output {
 impl Workload for Kafka {
     const NAME: &'static str = "kafka";
     const ABOUT: &'static str = "Append-only logs; nothing is lost or out of order";
+    const STALE_READS_MATTER: bool = true;
     /// Jepsen marks no operation as final.
     const MARKS_FINAL: bool = false;
     type Op = Op;
