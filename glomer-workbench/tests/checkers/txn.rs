@@ -199,6 +199,61 @@ fn a_g1a_shows_reader_writer_and_element() {
 }
 
 #[test]
+fn the_parts_of_an_anomaly_are_in_elle_s_order() {
+    let results = txn(
+        "txn-list-append",
+        "read-committed",
+        "
+        0 invoke txn [[:append 1 7]]
+        0 fail txn [[:append 1 7]]
+        1 invoke txn [[:r 1 nil]]
+        1 ok txn [[:r 1 [7]]]
+        ",
+    );
+    let cases = results.get("anomalies").unwrap().get("G1a").unwrap();
+    let parts = cases.as_seq().unwrap()[0].as_map().unwrap().iter();
+    let parts: Vec<&str> = parts.filter_map(|(part, _)| part.name()).collect();
+    assert_eq!(parts, ["op", "mop", "writer", "element"]);
+}
+
+#[test]
+fn models_are_ruled_out_by_what_was_found_and_what_is_shown() {
+    // Write skew, which repeatable read rules out.
+    let skew = "
+        0 invoke txn [[:r 1 nil] [:r 2 nil] [:append 1 1]]
+        1 invoke txn [[:r 1 nil] [:r 2 nil] [:append 2 1]]
+        0 ok txn [[:r 1 []] [:r 2 []] [:append 1 1]]
+        1 ok txn [[:r 1 []] [:r 2 []] [:append 2 1]]
+        ";
+    // And a transaction that does not see its own append, which it allows.
+    let blind = "
+        0 invoke txn [[:append 3 1] [:r 3 nil]]
+        0 ok txn [[:append 3 1] [:r 3 []]]
+        1 invoke txn [[:r 3 nil]]
+        1 ok txn [[:r 3 [1]]]
+        ";
+    let not = |lines: &str| {
+        let results = txn("txn-list-append", "repeatable-read", lines);
+        assert_has(&results, "{:anomaly-types (:G2-item)}");
+        results.get("not").unwrap().to_string()
+    };
+    assert_eq!(not(skew), "#{:repeatable-read}");
+    assert_eq!(
+        not(&format!("{skew}{blind}")),
+        "#{:read-atomic :repeatable-read}"
+    );
+    // What an answer hides counts as well.
+    let hidden = "
+        0 invoke txn [[:append 1 1] [:append 1 2]]
+        0 ok txn [[:append 1 1]]
+        1 invoke txn [[:r 1 nil]]
+        1 ok txn [[:r 1 [1]]]
+        ";
+    let results = txn("txn-list-append", "serializable", hidden);
+    assert_has(&results, "{:anomaly-types (:G1b), :not #{:read-committed}}");
+}
+
+#[test]
 fn g1b_is_found() {
     append(
         "read-uncommitted",
@@ -426,6 +481,30 @@ fn transactions_that_contradict_themselves_are_found() {
 }
 
 #[test]
+fn an_internal_contradiction_shows_what_was_expected() {
+    for (answer, expected) in [
+        // What was there before the append is not known.
+        ("[[:append 1 1] [:r 1 [2]]]", "[... 1]"),
+        // This transaction saw it.
+        ("[[:r 1 [2]] [:append 1 1] [:r 1 [1 2]]]", "[2 1]"),
+    ] {
+        let results = txn(
+            "txn-list-append",
+            "read-atomic",
+            &format!(
+                "0 invoke txn [[:append 1 2]]\n0 ok txn [[:append 1 2]]
+                 1 invoke txn {answer}\n1 ok txn {answer}"
+            ),
+        );
+        let cases = results.get("anomalies").unwrap().get("internal").unwrap();
+        assert_has(
+            &cases.as_seq().unwrap()[0],
+            &format!("{{:expected {expected}}}"),
+        );
+    }
+}
+
+#[test]
 fn lists_with_a_wrong_content_are_found() {
     append(
         "",
@@ -501,6 +580,28 @@ fn values_that_nobody_wrote_are_found_under_every_model() {
 }
 
 #[test]
+fn an_unwritten_read_shows_the_read_and_its_first_such_element() {
+    let results = txn(
+        "txn-list-append",
+        "serializable",
+        "
+        0 invoke txn [[:append 1 1]]
+        0 ok txn [[:append 1 1]]
+        1 invoke txn [[:r 2 nil] [:r 1 nil]]
+        1 ok txn [[:r 2 []] [:r 1 [1 98 99]]]
+        ",
+    );
+    assert_has(
+        results.get("anomalies").unwrap(),
+        "{:unwritten-read ({:op #jepsen.history.Op{:index 3, :time 30000000, :type :ok,
+                                                   :process 1, :f :txn,
+                                                   :value [[:r 2 []] [:r 1 [1 98 99]]]},
+                            :mop [:r 1 [1 98 99]],
+                            :element 98})}",
+    );
+}
+
+#[test]
 fn registers_with_values_that_nobody_wrote_are_a_warning() {
     let read = |value: &str| {
         let lines = format!(
@@ -531,8 +632,9 @@ fn registers_with_values_that_nobody_wrote_are_a_warning() {
          register that nobody wrote reads as null; Maelstrom does not mind"
     );
     assert_eq!(
-        read("nil").get("warnings").unwrap().as_seq().unwrap().len(),
-        1
+        warning(&read("nil")),
+        "reads returned 0 for registers that nobody wrote (1 read, the first in operation 1): \
+         answer null; Maelstrom does not mind"
     );
 }
 
@@ -796,6 +898,17 @@ fn the_verdict_over_answers_is_maelstroms() {
              0 ok txn [[:r 1 nil] [:append 1 1] [:r 1 [2 1]]]",
         ),
         (
+            "ok: an empty answer to the only append to a key, and a failed append that was read",
+            "elle.list-append/g1a-cases",
+            "false",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn []
+             2 invoke txn [[:append 3 1]]
+             2 fail txn [[:append 3 1]]
+             1 invoke txn [[:r 3 nil]]
+             1 ok txn [[:r 3 [1]]]",
+        ),
+        (
             "invoke: an element is to be appended twice",
             UNIQUE,
             ":unknown",
@@ -865,6 +978,19 @@ fn the_verdict_over_answers_is_maelstroms() {
              1 ok txn [[:r 3 1]]",
         ),
         (
+            "ok: the same, it is read, and there is an anomaly elsewhere",
+            "elle.rw-register/g1a-cases",
+            "false",
+            "0 invoke txn [[:w 1 1]]
+             0 ok txn [[:w 1 1]]
+             1 invoke txn [[:w 2 1]]
+             1 ok txn [[:w 1 1]]
+             2 invoke txn [[:w 3 1]]
+             2 fail txn [[:w 3 1]]
+             1 invoke txn [[:r 1 nil] [:r 3 nil]]
+             1 ok txn [[:r 1 1] [:r 3 1]]",
+        ),
+        (
             "ok: null, then a value, within one transaction",
             REGISTER_INT,
             "true",
@@ -928,4 +1054,23 @@ fn answers_that_are_not_what_was_asked_are_a_warning() {
          operation 1, [[:w 1 1] [:r 2 nil]] with [[:w 1 1]]: an answer repeats what was asked, \
          with what was read"
     );
+}
+
+#[test]
+fn every_part_of_an_operation_is_asked_for_and_answered() {
+    for (asked, answered) in [
+        ("[:w 1 1]", "[:r 1 1]"),
+        ("[:r 1 nil]", "[:r 2 nil]"),
+        ("[:w 1 1]", "[:w 2 1]"),
+        ("[:w 1 1]", "[:w 1 2]"),
+    ] {
+        let lines = format!("0 invoke txn [{asked}]\n0 ok txn [{answered}]");
+        let results = txn("txn-rw-register", "read-uncommitted", &lines);
+        let warnings = results.get("warnings").and_then(Edn::as_seq).unwrap_or(&[]);
+        let told = format!("the first in operation 1, [{asked}] with [{answered}]: ");
+        assert!(
+            warnings.iter().any(|it| it.name().unwrap().contains(&told)),
+            "{asked} {answered}: {results}"
+        );
+    }
 }

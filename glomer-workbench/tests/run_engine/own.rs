@@ -11,7 +11,7 @@ use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{OpType, Process};
 use glomer_workbench::prelude::*;
 use glomer_workbench::run::problem::ProblemKind;
-use glomer_workbench::workload::AnyWorkload;
+use glomer_workbench::workload::{AnyWorkload, Workloads};
 use serde_json::{Value, json};
 
 use super::{Ran, echo, ok, plan, run};
@@ -174,6 +174,69 @@ fn an_error_after_another_request_leaves_the_outcome_unknown_unless_told_otherwi
     }
 }
 
+/// Is refused, after a request that was not if there was one, and has an error of its own.
+#[derive(Clone)]
+struct Objects<const AFTER: bool>;
+
+impl<const AFTER: bool> Way for Objects<AFTER> {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        if AFTER {
+            client.json(ping()).await?;
+        }
+        let refused = client.json(json!({"type": "refuse"})).await;
+        Err(Error::abort(format!("instead of {}", refused.is_err())))
+    }
+}
+
+#[test]
+fn an_error_of_the_client_s_own_counts_the_requests_that_were_not_refused() {
+    let error = r#"[:abort "instead of true"]"#.to_owned();
+    for (ran, kind) in [
+        (
+            run(plan(Does(Objects::<false>), 1), &mut refuse),
+            OpType::Fail,
+        ),
+        (
+            run(plan(Does(Objects::<true>), 1), &mut refuse),
+            OpType::Info,
+        ),
+    ] {
+        let completions = completions(&ran);
+        assert!(!completions.is_empty());
+        for completion in completions {
+            assert_eq!(completion, (kind, "nil".into(), error.clone()));
+        }
+    }
+}
+
+/// Is refused.
+#[derive(Clone)]
+struct Refused;
+
+impl Way for Refused {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        client.json(json!({"type": "refuse"})).await
+    }
+}
+
+#[test]
+fn an_error_without_a_text_is_noted_without_one() {
+    let mut silently = |number: usize, src: &str, body: &Value| {
+        let mut answers = refuse(number, src, body);
+        for (_, answer) in &mut answers {
+            answer.as_object_mut().unwrap().remove("text");
+        }
+        answers
+    };
+    let ran = run(plan(Does(Refused), 1), &mut silently);
+    let expected = (
+        OpType::Fail,
+        "nil".into(),
+        "[:precondition-failed nil]".into(),
+    );
+    assert_eq!(completions(&ran)[0], expected);
+}
+
 /// Counts in its session, and crashes after three.
 #[derive(Clone)]
 struct Counts;
@@ -267,6 +330,40 @@ fn waiting_for_anything_but_answers_ends_the_run() {
     );
 }
 
+/// Asks, loses interest in the answer, and waits for nothing in particular.
+#[derive(Clone)]
+struct LosesInterest;
+
+impl Way for LosesInterest {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        {
+            let mut asked = pin!(client.json(json!({"type": "silence"})));
+            poll_fn(|cx| {
+                assert!(asked.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        pending::<()>().await;
+        Ok(Value::Null)
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_wants_any_more_is_not_waited_for() {
+    let mut silent = |number: usize, src: &str, body: &Value| match body["type"].as_str() {
+        Some("silence") => Vec::new(),
+        _ => echo(number, src, body),
+    };
+    let problem = run(plan(Does(LosesInterest), 1), &mut silent)
+        .problem
+        .unwrap();
+    assert!(
+        matches!(problem.kind, ProblemKind::Workload { .. }),
+        "{problem}"
+    );
+}
+
 /// Asks for a lock that is granted in another form.
 #[derive(Clone)]
 struct Typed;
@@ -307,6 +404,17 @@ fn a_node_that_does_not_exist_is_a_definite_error() {
         assert_eq!(kind, OpType::Fail);
         assert_eq!(error, r#"[:node-not-found "there is no such node"]"#);
     }
+}
+
+#[test]
+fn reads_must_be_up_to_date_where_maelstrom_checks_that() {
+    let workloads = Workloads::default();
+    let matters = workloads.iter().filter(|it| it.stale_reads_matter());
+    let matters: Vec<&str> = matters.map(AnyWorkload::name).collect();
+    assert_eq!(
+        matters,
+        ["lin-kv", "kafka", "txn-list-append", "txn-rw-register"]
+    );
 }
 
 /// A workload with everything that is optional: it sets nodes up, and ends with a read.
