@@ -1,10 +1,13 @@
 //! `glomer test --clock virtual`: real processes in virtual time.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,15 +37,29 @@ impl Place {
         path
     }
 
-    fn test(&self, node: &Path, args: &str) -> Output {
+    fn command(&self, node: &Path, args: &str) -> Command {
         let command = "test -w broadcast --node-count 3 --clock virtual --bin";
-        Command::new(COMMAND)
+        let mut glomer = Command::new(COMMAND);
+        glomer
             .args(command.split(' '))
             .arg(node)
             .args(args.split_whitespace())
-            .current_dir(self.0.path())
-            .output()
-            .unwrap()
+            .current_dir(self.0.path());
+        glomer
+    }
+
+    fn test(&self, node: &Path, args: &str) -> Output {
+        self.command(node, args).output().unwrap()
+    }
+
+    /// How many runs are kept.
+    fn kept_runs(&self) -> usize {
+        let Ok(runs) = fs::read_dir(self.0.path().join("store/broadcast")) else {
+            return 0;
+        };
+        // Beside them is a link to the latest.
+        runs.filter(|run| run.as_ref().unwrap().file_type().unwrap().is_dir())
+            .count()
     }
 
     /// What is kept of the last run.
@@ -217,11 +234,7 @@ fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
         (columns[0].parse().unwrap(), columns[1].parse().unwrap());
     assert!(row.contains("workload: value # is lost"), "{row}");
     assert!((1..12).contains(&count) && smallest < 13, "{row}");
-    let runs = fs::read_dir(place.0.path().join("store/broadcast")).unwrap();
-    let kept = runs
-        .filter(|run| run.as_ref().unwrap().file_type().unwrap().is_dir())
-        .count();
-    assert_eq!(kept, count);
+    assert_eq!(place.kept_runs(), count);
     assert_eq!(stdout(&output), "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻\n");
 
     // The seed alone fails in the same way.
@@ -259,6 +272,171 @@ fn a_swarm_draws_within_what_the_options_allow() {
     );
     assert!(seeds.iter().any(|line| !line.contains("skew")), "{seeds:?}");
     assert_eq!(seeds[0], drawn(1));
+}
+
+/// Nodes that are watched: each holds a connection while it lives, and a second one since it was
+/// told something for the first time.
+struct Watched {
+    listener: UnixListener,
+    nodes: Vec<UnixStream>,
+}
+
+impl Watched {
+    fn new(place: &Place) -> Watched {
+        let listener = UnixListener::bind(place.0.path().join("alive")).unwrap();
+        let nodes = Vec::new();
+        Watched { listener, nodes }
+    }
+
+    /// What makes a node one of them; it then does this whenever it is told something.
+    fn changes(place: &Place, then: &str) -> [(&'static str, String); 2] {
+        let path = place.0.path().join("alive");
+        let connect = format!(
+            "import socket\n\n\ndef connect():\n    alive = socket.socket(socket.AF_UNIX)\n    \
+             alive.connect({path:?})\n    return alive\n\n\nstarted, told = connect(), []\n"
+        );
+        let told = format!("told.append(0 if told else connect())\n        {then}held.add(");
+        [
+            ("\n\ndef handle(", format!("{connect}\n\ndef handle(")),
+            ("held.add(", told),
+        ]
+    }
+
+    /// Waits until so many have started, or were told something for the first time.
+    fn connect(&mut self, count: usize) {
+        let accepted = (0..count).map(|_| self.listener.accept().unwrap().0);
+        self.nodes.extend(accepted);
+    }
+
+    /// Whether all that ever started have ended.
+    fn have_ended(mut self) -> bool {
+        self.listener.set_nonblocking(true).unwrap();
+        while let Ok((node, _)) = self.listener.accept() {
+            self.nodes.push(node);
+        }
+        self.nodes.iter_mut().all(|node| {
+            node.set_nonblocking(true).unwrap();
+            // To the end, which does not come while the node lives.
+            node.read_to_end(&mut Vec::new()).is_ok()
+        })
+    }
+}
+
+/// Presses Ctrl-C; how it ends.
+fn interrupt(run: Child) -> Output {
+    let pid = Pid::from_raw(run.id() as i32).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    run.wait_with_output().unwrap()
+}
+
+fn spawn(command: &mut Command) -> Child {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_there_is_and_its_nodes_end() {
+    // The second one hangs in a turn.
+    for then in ["", "sys.stdin.read()\n        "] {
+        let place = Place::new();
+        let mut nodes = Watched::new(&place);
+        let changes = Watched::changes(&place, then);
+        let node = place.node(&changes.each_ref().map(|(from, to)| (*from, to.as_str())));
+        let run = spawn(&mut place.command(&node, "--rate 20 --time-limit 1000000"));
+        nodes.connect(4);
+        let output = interrupt(run);
+        assert!(nodes.have_ended());
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(255), "{told}");
+        assert!(told.contains("the run was interrupted"), "{told}");
+        let results = place.results();
+        assert_eq!(results["problem"]["type"], "interrupted");
+        assert_eq!(results["valid?"], "unknown");
+        assert_eq!(results["clock"]["time"], "virtual");
+        assert!(place.kept("history.edn").contains(":f :broadcast"));
+        assert!(stdout(&output).ends_with("The run could not be completed.\n"));
+    }
+}
+
+#[test]
+fn an_interrupted_search_tells_what_it_found_and_all_nodes_end() {
+    let place = Place::new();
+    let mut nodes = Watched::new(&place);
+    // What is told first is lost.
+    let lose = "if not told[1:]: held.add(-1)\n        else: ";
+    let changes = Watched::changes(&place, lose);
+    let node = place.node(&changes.each_ref().map(|(from, to)| (*from, to.as_str())));
+    let run = spawn(&mut place.command(
+        &node,
+        "--rate 20 --time-limit 2 --runs 60 --jobs 2 --seed 1",
+    ));
+    let pid = run.id();
+    // Each seed fails and is run twice: of eight runs at least six are done, and of their seeds
+    // at most two wait for their second runs.
+    nodes.connect(8 * 6);
+    let output = interrupt(run);
+    assert!(nodes.have_ended());
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(255), "{told}");
+    assert!(told.contains("The search was interrupted"), "{told}");
+    let found = place.kept_runs();
+    assert!((2..60).contains(&found), "{told}");
+    let tally = format!("{found} runs: 0 valid, {found} invalid, 0 unknown, 0 not completed");
+    assert!(told.contains(&tally), "{told}");
+    let table = told.split("smallest seed").nth(1).expect("a table");
+    assert!(table.contains(" is lost"), "{told}");
+    assert_eq!(stdout(&output), "The run could not be completed.\n");
+    for job in 0..2 {
+        let logs = std::env::temp_dir().join(format!("glomer-{pid}-{job}"));
+        assert!(!logs.exists(), "{}", logs.display());
+    }
+}
+
+#[test]
+fn many_seeds_show_what_one_shows_and_name_the_seed() {
+    let place = Place::new();
+    let node = place.node(&[
+        (
+            "\n\ndef handle(",
+            "print('starts', file=sys.stderr)\n\n\ndef handle(",
+        ),
+        (
+            "        held.add(",
+            "        print('told', body['message'], file=sys.stderr)\n        held.add(",
+        ),
+    ]);
+    let options =
+        "--time-limit 3 --rate 10 --log-stderr --log-net-send --log-net-recv --nemesis partition";
+    let output = place.test(&node, &format!("{options} --runs 3 --jobs 2 --seed 5"));
+    let search = stderr(&output);
+    for seed in 5..8 {
+        let output = place.test(&node, &format!("{options} --seed {seed}"));
+        let alone = stderr(&output);
+        let name = format!("seed {seed}: ");
+        let named = || search.lines().filter_map(|line| line.strip_prefix(&name));
+        for begin in ["send {", "recv {", "n0: ", "n1: ", "n2: "] {
+            let expected = alone.lines().filter(|line| line.starts_with(begin));
+            let expected: Vec<&str> = expected.collect();
+            assert!(expected.len() > 2, "{begin} {alone}");
+            let shown = named().filter(|line| line.starts_with(begin));
+            assert_eq!(shown.collect::<Vec<_>>(), expected);
+        }
+    }
+}
+
+#[test]
+fn what_valid_runs_tell_is_counted() {
+    let place = Place::new();
+    let node = place.node(&[(
+        "        held.add(",
+        "        if me == 'n1' and not held:\n            print('glomer error: `broadcast` at node.py:7: KeyError:', rng.random(), file=sys.stderr)\n        held.add(",
+    )]);
+    let output = place.test(&node, "--time-limit 3 --rate 10 --runs 3 --seed 5");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let line = "In 3 of them, first with seed 5: n1 reported an error: `broadcast` at node.py:7: KeyError: 0.";
+    assert!(told.contains(line), "{told}");
+    assert_eq!(told.matches("reported an error").count(), 1, "{told}");
 }
 
 #[test]

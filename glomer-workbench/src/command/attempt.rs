@@ -279,7 +279,7 @@ const TELLING: [&str; 5] = [
 ];
 
 /// A text with all its numbers alike.
-fn without_numbers(text: &str) -> String {
+pub(super) fn without_numbers(text: &str) -> String {
     let mut plain = String::new();
     for c in text.chars() {
         if !c.is_ascii_digit() {

@@ -8,5 +8,6 @@ pub mod program;
 mod search;
 mod seeds;
 pub mod serve;
+mod summary;
 mod tally;
 pub mod test;

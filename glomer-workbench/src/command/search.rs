@@ -1,11 +1,10 @@
 //! Many seeds in virtual time, on all cores.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -17,19 +16,19 @@ use jiff::Zoned;
 
 use super::attempt::{Attempt, Job};
 use super::seeds::Seeds;
-use super::tally::Tally;
+use super::summary::{Failure, Outcome, Summary};
 use super::test::replay;
+use crate::checker::WARNINGS;
 use crate::cli::print;
+use crate::edn::Edn;
 use crate::results::Ending;
-use crate::run::engine::Hits;
 use crate::run::problem::Problem;
+use crate::run::process::stay_on_one_core;
 use crate::run::progress::Progress;
 use crate::store::RunDir;
 
 /// How many failures of a kind are kept; the others can be had again from their seeds.
 const KEPT_OF_A_KIND: u64 = 10;
-/// How many seeds are told of a kind.
-const SEEDS_TOLD: usize = 5;
 
 /// Runs these seeds, keeps those that fail, and tells which kinds of failures there are.
 ///
@@ -42,6 +41,7 @@ pub(super) fn run(job: &Job<'_>, seeds: Seeds) -> io::Result<ExitCode> {
     let mut summary = Summary::new(seeds.total());
     let search = Search {
         job,
+        progress: &progress,
         seeds: Mutex::new(seeds),
         kept: Mutex::default(),
         stop: AtomicBool::new(false),
@@ -81,14 +81,16 @@ pub(super) fn run(job: &Job<'_>, seeds: Seeds) -> io::Result<ExitCode> {
     if let Some(error) = failed {
         return Err(error);
     }
-    progress.insist(&summary.to_string());
+    let mut ending = summary.worst();
     if job.interrupt.load(Ordering::Relaxed) {
-        summary.worst = Ending::Broken;
+        progress.insist("\nThe search was interrupted; this is what it found until then.");
+        ending = Ending::Broken;
     }
+    progress.insist(&summary.to_string());
     if !job.options.json {
-        print(summary.worst.closing_line())?;
+        print(ending.closing_line())?;
     }
-    Ok(summary.worst.exit_code())
+    Ok(ending.exit_code())
 }
 
 /// Shows a run that failed, and with `--json` every run.
@@ -118,61 +120,23 @@ fn told(job: &Job<'_>, progress: &Progress, outcome: &Outcome) -> io::Result<()>
     Ok(())
 }
 
-/// Keeps this thread, and the nodes that it starts, on one core: they take turns, and waking
-/// each other up on another core takes longer than most turns.
-#[cfg(target_os = "linux")]
-fn stay_on_one_core(number: usize) {
-    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-    use nix::unistd::Pid;
-
-    let this = Pid::from_raw(0);
-    let Ok(allowed) = sched_getaffinity(this) else {
-        return;
-    };
-    let cores = 0..CpuSet::count();
-    let cores: Vec<usize> = cores
-        .filter(|core| allowed.is_set(*core).unwrap_or(false))
-        .collect();
-    // Another search may go on beside this one.
-    let place = number.wrapping_add(std::process::id() as usize) % cores.len().max(1);
-    let mut one = CpuSet::new();
-    if cores.get(place).is_some_and(|core| one.set(*core).is_ok()) {
-        // It is faster if this succeeds, and works if it does not.
-        let _ = sched_setaffinity(this, &one);
-    }
+/// What a run tells that decides nothing: its warnings, and what nodes reported as errors.
+fn told_of(attempt: &Attempt) -> Vec<String> {
+    let warnings = attempt.results.map.get(WARNINGS).and_then(Edn::as_seq);
+    let warnings = warnings.into_iter().flatten().filter_map(Edn::name);
+    let errors = attempt.run.node_errors.causes.iter();
+    let errors = errors.map(|cause| format!("{} reported an error: {}", cause.node, cause.sample));
+    warnings.map(str::to_owned).chain(errors).collect()
 }
-
-/// Elsewhere the system decides.
-#[cfg(not(target_os = "linux"))]
-fn stay_on_one_core(_: usize) {}
 
 /// What those who search share.
 struct Search<'a> {
     job: &'a Job<'a>,
+    progress: &'a Progress,
     seeds: Mutex<Seeds>,
     /// How many failures of each kind are kept.
     kept: Mutex<BTreeMap<String, u64>>,
     stop: AtomicBool,
-}
-
-/// What came of a seed.
-struct Outcome {
-    seed: u64,
-    ending: Ending,
-    hits: Hits,
-    failure: Option<Failure>,
-    unrepeatable: Option<String>,
-    swarm: Option<String>,
-    json: Option<String>,
-}
-
-/// A run that was not valid.
-struct Failure {
-    kind: String,
-    /// Where it is kept, if it is.
-    dir: Option<PathBuf>,
-    /// What would keep every other seed from being run, too.
-    problem: Option<Problem>,
 }
 
 impl Search<'_> {
@@ -217,7 +181,8 @@ impl Search<'_> {
         if logs.exists() {
             fs::remove_dir_all(logs)?;
         }
-        let mut attempt = self.job.attempt(seed, logs, None)?;
+        let mut progress = self.progress.of_seed(seed);
+        let mut attempt = self.job.attempt(seed, logs, Some(&mut progress))?;
         let problem = attempt.run.problem.as_ref();
         if problem.is_some_and(Problem::is_interruption) {
             return Ok(None);
@@ -235,6 +200,7 @@ impl Search<'_> {
             seed,
             ending: attempt.ending,
             hits: attempt.run.hits,
+            told: told_of(&attempt),
             failure,
             unrepeatable: attempt.run.timing.unrepeatable().map(str::to_owned),
             swarm: self.job.options.swarm.then(|| attempt.options.drawn()),
@@ -263,103 +229,5 @@ impl Search<'_> {
             dir,
             problem: problem.filter(|problem| !problem.depends_on_the_seed()),
         })
-    }
-}
-
-/// What came of all seeds.
-struct Summary {
-    total: Option<u64>,
-    began: Instant,
-    tally: Tally,
-    worst: Ending,
-    hits: Hits,
-    kinds: BTreeMap<String, Vec<u64>>,
-    unrepeatable: Vec<u64>,
-}
-
-impl Summary {
-    fn new(total: Option<u64>) -> Summary {
-        Summary {
-            total,
-            began: Instant::now(),
-            tally: Tally::default(),
-            worst: Ending::Valid,
-            hits: Hits::default(),
-            kinds: BTreeMap::new(),
-            unrepeatable: Vec::new(),
-        }
-    }
-
-    fn count(&mut self, outcome: Outcome) {
-        self.tally.count(outcome.ending);
-        self.worst = self.worst.max(outcome.ending);
-        self.hits += outcome.hits;
-        if let Some(failure) = outcome.failure {
-            let seeds = self.kinds.entry(failure.kind).or_default();
-            let place = seeds.partition_point(|seed| *seed < outcome.seed);
-            seeds.insert(place, outcome.seed);
-        }
-        if outcome.unrepeatable.is_some() {
-            self.unrepeatable.push(outcome.seed);
-        }
-    }
-
-    fn per_second(&self) -> f64 {
-        self.tally.total() as f64 / self.began.elapsed().as_secs_f64()
-    }
-
-    /// How far it is.
-    fn line(&self) -> String {
-        let (tally, rate) = (&self.tally, self.per_second());
-        let done = tally.total();
-        let of = self.total.map(|total| format!(" of {total}"));
-        let left = self.total.filter(|_| rate > 0.0).map(|total| {
-            let left = total.saturating_sub(done) as f64 / rate;
-            format!(" | {left:.0} s left")
-        });
-        let (of, left) = (of.unwrap_or_default(), left.unwrap_or_default());
-        format!(
-            "{done}{of} runs | {} | {rate:.1} per s{left}",
-            tally.endings()
-        )
-    }
-}
-
-/// How many runs ended how, what the faults hit, and the kinds of failures.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.began.elapsed().as_secs_f64();
-        writeln!(
-            f,
-            "{} ({seconds:.1} s, {:.1} per s)",
-            self.tally,
-            self.per_second()
-        )?;
-        write!(f, "What the faults hit: {}", self.hits)?;
-        if self.kinds.is_empty() {
-            return Ok(());
-        }
-        write!(
-            f,
-            "\n\n{:>6}  {:<14} kind of failure",
-            "runs", "smallest seed"
-        )?;
-        let mut kinds: Vec<_> = self.kinds.iter().collect();
-        kinds.sort_by_key(|(_, seeds)| std::cmp::Reverse(seeds.len()));
-        for (kind, seeds) in kinds {
-            let others = seeds.iter().skip(1).take(SEEDS_TOLD);
-            let others: Vec<String> = others.map(u64::to_string).collect();
-            let also = if others.is_empty() {
-                String::new()
-            } else {
-                format!(" (also {})", others.join(", "))
-            };
-            write!(f, "\n{:>6}  {:<14} {kind}{also}", seeds.len(), seeds[0])?;
-        }
-        if !self.unrepeatable.is_empty() {
-            let seeds: Vec<String> = self.unrepeatable.iter().map(u64::to_string).collect();
-            write!(f, "\nNot repeatable: {}", seeds.join(", "))?;
-        }
-        Ok(())
     }
 }

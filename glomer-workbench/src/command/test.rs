@@ -18,7 +18,7 @@ use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::results::{Ending, FAILURE};
-use crate::run::process::Launch;
+use crate::run::process::{Launch, stay_on_one_core};
 use crate::run::progress::Progress;
 use crate::store::RunDir;
 use crate::workload::Workloads;
@@ -50,6 +50,9 @@ pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
     let many = seeds.total() != Some(1);
     if many && options.turn_latency().is_some() {
         return search::run(&job, seeds);
+    }
+    if options.turn_latency().is_some() {
+        stay_on_one_core(0);
     }
     let mut worst = Ending::Valid;
     let mut tally = Tally::default();

@@ -164,6 +164,10 @@ impl NodeProcess {
                 rest = &rest[end + 1..];
             }
             self.unfinished.extend_from_slice(rest);
+            // A pipe that gives less than there is room for is empty.
+            if count < buffer.len() {
+                return ReadState::Waiting;
+            }
         }
         ReadState::More
     }
@@ -206,6 +210,34 @@ pub fn allow_open_files(nodes: usize) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
     }
 }
+
+/// Keeps this thread, and the processes that it starts, on one of the cores that it may use: the
+/// number's, counted in circles. Processes that take turns wait less for each other there, since
+/// waking one up on another core takes longer than most turns.
+#[cfg(target_os = "linux")]
+pub fn stay_on_one_core(number: usize) {
+    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let this = Pid::from_raw(0);
+    let Ok(allowed) = sched_getaffinity(this) else {
+        return;
+    };
+    let cores = 0..CpuSet::count();
+    let cores: Vec<usize> = cores
+        .filter(|core| allowed.is_set(*core).unwrap_or(false))
+        .collect();
+    // Another command may do the same beside this one.
+    let place = number.wrapping_add(std::process::id() as usize) % cores.len().max(1);
+    let mut one = CpuSet::new();
+    if cores.get(place).is_some_and(|core| one.set(*core).is_ok()) {
+        // It is faster if this succeeds, and works if it does not.
+        let _ = sched_setaffinity(this, &one);
+    }
+}
+
+/// Elsewhere the system decides.
+#[cfg(not(target_os = "linux"))]
+pub fn stay_on_one_core(_: usize) {}
 
 /// Why a program that exists and is executable does not start, and what to do.
 fn explained(program: &Path, error: io::Error) -> io::Error {

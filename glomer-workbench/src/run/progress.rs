@@ -12,6 +12,8 @@ use crate::cli::tell;
 pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
+    /// What the lines begin with that one of several runs tells. The live line is of all runs.
+    of: Option<String>,
     /// Operations at an earlier moment, for the rate.
     before: Option<(Instant, u64)>,
     rate: f64,
@@ -33,14 +35,28 @@ impl Progress {
         Progress {
             bar,
             quiet,
+            of: None,
             before: None,
             rate: 0.0,
         }
     }
 
-    /// Whether anyone sees the line.
+    /// What one of the runs tells that go on at once: each of its lines names the seed, above
+    /// the line that shows how all of them go.
+    #[must_use]
+    pub fn of_seed(&self, seed: u64) -> Progress {
+        Progress {
+            bar: self.bar.clone(),
+            quiet: self.quiet,
+            of: Some(format!("seed {seed}: ")),
+            before: None,
+            rate: 0.0,
+        }
+    }
+
+    /// Whether anyone sees a line that shows how this run goes.
     pub fn is_live(&self) -> bool {
-        !self.bar.is_hidden()
+        self.of.is_none() && !self.bar.is_hidden()
     }
 
     /// Redraws the line.
@@ -57,7 +73,9 @@ impl Progress {
 
     /// Shows what is going on instead of a run.
     pub fn then(&self, what: impl Into<Cow<'static, str>>) {
-        self.bar.set_message(what);
+        if self.is_live() {
+            self.bar.set_message(what);
+        }
     }
 
     /// Says something that stays on the screen, unless this is quiet.
@@ -69,7 +87,16 @@ impl Progress {
 
     /// Says something that was asked for, or that must be seen.
     pub fn insist(&self, text: &str) {
-        self.bar.suspend(|| tell(&text));
+        let of = self.of.as_deref().unwrap_or_default();
+        self.bar.suspend(|| tell(&format_args!("{of}{text}")));
+    }
+
+    /// Says what is not right and does not end the run, unless it is one of several: of those,
+    /// such things are counted.
+    pub fn warn(&self, text: &str) {
+        if self.of.is_none() {
+            self.insist(text);
+        }
     }
 
     /// Says something that must be seen, if there is anything to say.

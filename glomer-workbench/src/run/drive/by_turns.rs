@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use glomer_runtime::sim::{Clock, node_seed};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use serde::Deserialize;
@@ -31,7 +31,7 @@ const TURN_LIMIT: Duration = Duration::from_secs(10);
 const CLOSED_LIMIT: Duration = Duration::from_secs(2);
 /// How often it is asked meanwhile, and how often an interruption is looked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// How many rounds may pass before the real time is looked at.
+/// How many rounds may pass before the real time is looked at, to show how the run goes.
 const ROUNDS_UNSEEN: u32 = 64;
 /// Whom turns come from.
 const CLOCK: &str = "clock";
@@ -71,6 +71,7 @@ pub fn run(
         logs,
         members: names.iter().map(|name| Member::new(name)).collect(),
         buffer: Vec::new(),
+        for_clock: Finder::new(CLOCK),
         watch,
         rounds: 0,
         shown: None,
@@ -187,9 +188,9 @@ enum Said {
     NotDone,
 }
 
-fn read(line: &[u8], turn: u64) -> Said {
+fn read(line: &[u8], turn: u64, for_clock: &Finder<'_>) -> Said {
     // Most lines are for others.
-    if memmem::find(line, b"clock").is_none() {
+    if for_clock.find(line).is_none() {
         return Said::Message;
     }
     let Ok(message) = wire::parse(line) else {
@@ -213,6 +214,7 @@ struct ByTurns<'a> {
     follower: Option<Follower>,
     members: Vec<Member>,
     buffer: Vec<u8>,
+    for_clock: Finder<'static>,
     watch: Watch<'a>,
     /// Rounds since the real time was looked at.
     rounds: u32,
@@ -305,18 +307,20 @@ impl Nodes for ByTurns<'_> {
     }
 
     fn warn(&mut self, text: &str) {
-        self.log(text);
+        if let Some(progress) = &self.watch.progress {
+            progress.warn(text);
+        }
     }
 
     fn between_rounds(&mut self, now: Duration, engine: &mut Engine) {
+        if self.watch.interrupt.load(Ordering::Relaxed) {
+            return engine.stop(Problem::interrupted());
+        }
         self.rounds += 1;
         if self.rounds < ROUNDS_UNSEEN {
             return;
         }
         self.rounds = 0;
-        if self.watch.interrupt.load(Ordering::Relaxed) {
-            return engine.stop(Problem::interrupted());
-        }
         let seen = self
             .shown
             .is_some_and(|shown| shown.elapsed() < Progress::INTERVAL);
@@ -359,7 +363,7 @@ impl ByTurns<'_> {
                     note_stray(&mut self.stray, &member.name, line);
                     return sent(node, line);
                 }
-                match read(line, member.turn) {
+                match read(line, member.turn, &self.for_clock) {
                     Said::Done(next) => done = Some(next),
                     Said::NotDone if greeting => instead = Some(excerpt(line)),
                     Said::Message | Said::NotDone => {
