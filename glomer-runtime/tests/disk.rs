@@ -21,7 +21,7 @@ fn init(state: &mut Journal, cx: &Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes twice, and tells a peer in between.
+/// Writes twice, and tells a peer before and in between.
 #[handler("add", reply = "count")]
 fn add(state: &mut Journal, cx: &Context, value: u64) -> u64 {
     for peer in cx.peers() {
@@ -105,7 +105,7 @@ fn actions(output: &Output) -> Vec<String> {
 }
 
 #[test]
-fn what_follows_a_write_stands_behind_all_that_its_turn_writes() {
+fn what_a_turn_sends_stands_behind_all_that_it_writes() {
     let mut node = started(Contents::default());
     for value in [7, 8] {
         let add = format!(r#"{{"type":"add","msg_id":2,"value":{value}}}"#);
@@ -114,13 +114,13 @@ fn what_follows_a_write_stands_behind_all_that_its_turn_writes() {
     }
     let expected = [
         "init_ok",
-        "early",
         "[journal+7 count=1]",
+        "early",
         "hint",
         "add_ok",
         "read_ok",
-        "early",
         "[journal+8 count=2]",
+        "early",
         "hint",
         "add_ok",
         "read_ok",

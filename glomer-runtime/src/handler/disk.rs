@@ -26,11 +26,11 @@ impl Context {
 
 /// What a node keeps: values under keys, and logs. See [`Context::disk`].
 ///
-/// **Whatever the node sends after a write, to whomever, leaves only once that write is
-/// durable.** So a handler writes and answers, waits for nothing, and nobody hears of what
-/// could still be lost. Many writes become durable at once. What one turn of the node writes
-/// (a call of a handler, or what an `async` one does between two `await`s) is kept together or
-/// not at all. If the disk fails, the node stops, and what waited is never sent.
+/// **Whatever the node sends in the turn of a write or after it, to whomever, leaves only once
+/// that write is durable.** A turn is a call of a handler, or what an `async` one does between
+/// two `await`s; what it writes is kept together or not at all. So a handler writes and answers,
+/// in any order, waits for nothing, and nobody hears of what could still be lost. Many turns
+/// share one sync. If the disk fails, the node stops, and what waited is never sent.
 ///
 /// There is no way around it but another way out: a handler that tells the world itself, over
 /// a socket of its own or by a file that others read, tells of writes that may be lost.

@@ -29,6 +29,8 @@ fn disk_seed(seed: u64, node: usize) -> u64 {
 pub struct Program {
     /// Makes the node of a seed.
     make: Rc<dyn Fn(u64) -> Made>,
+    /// Whether it has memory for a disk.
+    forgets: bool,
 }
 
 type Made = Result<Box<dyn AnyNode>, StartError>;
@@ -47,7 +49,15 @@ impl Program {
                 let make = Rc::clone(&make);
                 Ok(Box::new(Node::with(seed, move |init| make(init))?))
             }),
+            forgets: false,
         }
+    }
+
+    /// The same without a disk: what a node keeps ends with it. A test that passes with a disk
+    /// and fails without shows that the node needs it, and that the test can tell.
+    pub fn in_memory(mut self) -> Program {
+        self.forgets = true;
+        self
     }
 }
 
@@ -61,7 +71,8 @@ impl fmt::Debug for Program {
 trait AnyNode {
     fn set_log_level(&mut self, level: Level);
     fn share_names(&mut self, names: Rc<[String]>);
-    fn set_disk(&mut self, contents: Contents);
+    /// Gives it a disk that holds this; without one, memory.
+    fn set_disk(&mut self, contents: Option<Contents>);
     fn handle(&mut self, now: Duration, line: &[u8]);
     fn tick(&mut self, now: Duration);
     fn deadline(&self) -> Option<Duration>;
@@ -82,8 +93,11 @@ impl<S: 'static> AnyNode for Node<S> {
         self.share_names(names);
     }
 
-    fn set_disk(&mut self, contents: Contents) {
-        self.set_disk(contents);
+    fn set_disk(&mut self, contents: Option<Contents>) {
+        match contents {
+            Some(contents) => self.set_disk(contents),
+            None => self.use_memory_for_disk(),
+        }
     }
 
     fn handle(&mut self, now: Duration, line: &[u8]) {
@@ -249,7 +263,8 @@ impl Host {
         let mut started = (member.program.make)(seed)?;
         started.set_log_level(self.log_level);
         started.share_names(Rc::clone(&self.names));
-        started.set_disk(member.disk.contents().clone());
+        let has_disk = !member.program.forgets;
+        started.set_disk(has_disk.then(|| member.disk.contents().clone()));
         member.node = Some(started);
         Ok(())
     }

@@ -45,8 +45,6 @@ pub(crate) struct Core {
     pub(crate) disk: RefCell<Disk>,
     /// Whether a function asked for a disk where there is none.
     pub(crate) lacks_disk: Cell<bool>,
-    /// Counts the turns, whose writes belong together.
-    turn: Cell<u64>,
     pub(crate) log_level: Cell<Level>,
     pub(crate) records: RefCell<Vec<Record>>,
     next_msg_id: Cell<u64>,
@@ -105,7 +103,6 @@ impl Core {
             output: RefCell::default(),
             disk: RefCell::default(),
             lacks_disk: Cell::default(),
-            turn: Cell::default(),
             log_level: Cell::default(),
             records: RefCell::default(),
             next_msg_id: Cell::default(),
@@ -250,7 +247,7 @@ impl Core {
 
     /// Begins another turn of the node: what is written in it is kept together.
     pub(crate) fn begin_turn(&self) {
-        self.turn.set(self.turn.get().wrapping_add(1));
+        self.output.borrow_mut().begin_turn();
     }
 
     #[track_caller]
@@ -273,7 +270,7 @@ impl Core {
             Disk::Memory(contents) => contents.apply(write),
             Disk::Durable(contents) => {
                 contents.apply(write);
-                self.output.borrow_mut().write(self.turn.get(), write);
+                self.output.borrow_mut().write(write);
             }
         }
     }

@@ -19,6 +19,10 @@ pub struct Output {
     messages: Vec<Ends>,
     /// The turns that wrote to the disk.
     turns: Vec<Turn>,
+    /// How many messages there were when the turn began that goes on now, and whether it has
+    /// written.
+    turn_start: usize,
+    turn_writes: bool,
     writes: Vec<Change>,
     /// The name in each write, and what it keeps, one after the other.
     data: String,
@@ -37,8 +41,7 @@ struct Ends {
 /// waits.
 #[derive(Clone, Debug)]
 struct Turn {
-    number: u64,
-    /// How many messages go before them.
+    /// How many messages go before them: those of earlier turns.
     messages: usize,
     /// Where its writes end; they begin where those of the turn before end.
     end: usize,
@@ -69,8 +72,8 @@ enum What {
 pub enum Action<'a> {
     /// Send these messages.
     Send(Batch<'a>),
-    /// Keep this on the disk, all of it or nothing. What follows is not to be done before it
-    /// is durable; if it cannot be made durable, nothing that follows is ever to be done.
+    /// Keep this, which is what one turn of the node wrote, on the disk, all of it or nothing.
+    /// What follows is not to be done before it is durable; if it cannot be made durable, nothing that follows is ever to be done.
     ///
     /// A node writes only if its driver has given it a [disk](crate::Node::set_disk).
     Write(Writes<'a>),
@@ -187,6 +190,8 @@ impl Output {
         self.labels.shrink_to(KEPT);
         self.messages.clear();
         self.messages.shrink_to(KEPT / size_of::<Ends>());
+        self.turn_start = 0;
+        self.turn_writes = false;
         self.turns.clear();
         self.turns.shrink_to(KEPT / size_of::<Turn>());
         self.writes.clear();
@@ -215,9 +220,15 @@ impl Output {
         Ok(())
     }
 
-    /// Adds a write of a turn. All that this turn sends after its first write waits for all
-    /// that it writes.
-    pub(crate) fn write(&mut self, turn: u64, write: &Write<'_>) {
+    /// Begins another turn of the node.
+    pub(crate) fn begin_turn(&mut self) {
+        self.turn_start = self.messages.len();
+        self.turn_writes = false;
+    }
+
+    /// Adds a write of the turn that goes on. All that this turn sends, before or after, waits
+    /// for all that it writes.
+    pub(crate) fn write(&mut self, write: &Write<'_>) {
         let (what, name, kept) = match write {
             Write::Put { key, value } => (What::Put, key, *value),
             Write::Remove { key } => (What::Remove, key, ""),
@@ -233,11 +244,11 @@ impl Output {
             kept: self.data.len(),
         });
         let end = self.writes.len();
-        match self.turns.last_mut().filter(|last| last.number == turn) {
+        let is_new = !std::mem::replace(&mut self.turn_writes, true);
+        match self.turns.last_mut().filter(|_| !is_new) {
             Some(last) => last.end = end,
             None => self.turns.push(Turn {
-                number: turn,
-                messages: self.messages.len(),
+                messages: self.turn_start,
                 end,
             }),
         }
@@ -259,9 +270,9 @@ impl Output {
 
     /// Adds a turn's writes of another output.
     pub(crate) fn push_writes(&mut self, writes: Writes<'_>) {
-        let number = self.turns.last().map_or(0, |last| last.number + 1);
+        self.begin_turn();
         for write in writes.iter() {
-            self.write(number, &write);
+            self.write(&write);
         }
     }
 }
