@@ -156,6 +156,13 @@ impl Test {
         self
     }
 
+    /// How long the disks of nodes take to make durable what was written before:
+    /// exponentially distributed, with a mean of 1 ms, unless told.
+    pub fn disk_latency(mut self, latency: Latency) -> Test {
+        self.plan.disk_latency = latency;
+        self
+    }
+
     /// The faults that come and go: one, or a tuple of them.
     pub fn nemesis(mut self, faults: impl Into<Faults>) -> Test {
         self.plan.faults = faults.into();

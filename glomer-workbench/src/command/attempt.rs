@@ -11,6 +11,7 @@ use crate::edn::Edn;
 use crate::report;
 use crate::results::{self, Ending, Expectations, Results};
 use crate::run::drive::by_turns::{self, Watch};
+use crate::run::drive::disks::Disks;
 use crate::run::drive::processes;
 use crate::run::plan::Plan;
 use crate::run::process::Launch;
@@ -71,6 +72,7 @@ impl Job<'_> {
         }
         let results = results::results(&run, &expected);
         let ending = Ending::of(run.problem.as_ref(), results.validity);
+        Disks::new(logs, &plan.setting.nodes)?.remove(ending == Ending::Valid)?;
         let mut attempt = Attempt {
             plan,
             expected,

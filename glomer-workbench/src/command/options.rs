@@ -521,8 +521,8 @@ impl Options {
         let workload = workloads.get(&self.workload)?.clone();
         workload.can_run(&setting)?;
         let mean = self.mean_latency();
+        let plan = Plan::of(workload, setting.nodes.len());
         Ok(Plan {
-            workload,
             setting,
             seed,
             interval: (self.rate > 0.0).then(|| seconds(1.0 / self.rate)),
@@ -543,6 +543,7 @@ impl Options {
             recovery_time: seconds(self.recovery_time),
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
+            ..plan
         })
     }
 

@@ -24,6 +24,8 @@ pub struct Plan {
     pub latency: Latency,
     /// How they wait for the end of that time.
     pub delivery: Delivery,
+    /// How long the disks of nodes in this process take to make durable what was written.
+    pub disk_latency: Latency,
     /// The faults to inject.
     pub faults: Faults,
     /// The mean time between two operations of the nemesis.
@@ -58,6 +60,7 @@ impl Plan {
             time_limit: Duration::from_secs(60),
             latency: Latency::default(),
             delivery: Delivery::InTurn,
+            disk_latency: Latency::exponential(Duration::from_millis(1)),
             faults: Faults::none(),
             nemesis_interval: Duration::from_secs(10),
             p_loss: None,

@@ -56,14 +56,15 @@ pub struct NodeProcess {
 }
 
 impl NodeProcess {
-    /// Starts a node that writes its standard error to a file.
+    /// Starts a node that has this folder for a disk, and writes its standard error to a file.
     ///
     /// # Errors
     /// If the program cannot be started.
-    pub fn spawn(launch: &Launch, log: File) -> io::Result<NodeProcess> {
+    pub fn spawn(launch: &Launch, disk: &Path, log: File) -> io::Result<NodeProcess> {
         let mut child = Command::new(&launch.program)
             .args(&launch.args)
             .current_dir(directory())
+            .env("GLOMER_DISK", disk)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

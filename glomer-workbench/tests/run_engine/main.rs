@@ -13,7 +13,7 @@ use glomer_workbench::history::{History, Op, OpType, Process};
 use glomer_workbench::run::engine::{Action, Engine};
 use glomer_workbench::run::journal::{EventKind, Journal};
 use glomer_workbench::run::nemesis::{
-    Faults, Kill, Loss, OneWayPartition, Partition, Pause, Skew, Slow,
+    Faults, Kill, Loss, OneWayPartition, Partition, Pause, Skew, Slow, Wipe,
 };
 use glomer_workbench::run::plan::Plan;
 use glomer_workbench::run::problem::{Problem, ProblemKind};
@@ -451,6 +451,28 @@ fn skew_turns_the_clocks_of_nodes() {
             .any(|done| done.starts_with("Rate") || done.starts_with("Leap"))
     );
     assert_eq!(ran.of_nemesis()[0].f, "start-skew");
+}
+
+#[test]
+fn wipe_kills_a_minority_and_empties_its_disks() {
+    let mut plan = plan(Echo, 5);
+    plan.faults = Wipe.into();
+    plan.time_limit = secs(60);
+    let ran = run(plan, &mut echo);
+    let count = |what: &str| {
+        let done = ran.processes.iter();
+        done.filter(|(_, done)| done.starts_with(what)).count()
+    };
+    assert!(count("Wipe") > 2);
+    assert_eq!(count("Wipe"), count("Kill"));
+    let strikes = ran.of_nemesis();
+    assert_eq!(strikes[0].f, "wipe");
+    let glomer_workbench::edn::Edn::Map(became) = &strikes[1].value else {
+        panic!("{:?}", strikes[1])
+    };
+    let wiped: Vec<_> = became.iter().map(|(_, what)| what.name()).collect();
+    assert_eq!(wiped, [Some("wiped"); 2]);
+    assert_eq!(strikes[2].f, "start-wiped");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
+use super::disks::Disks;
 use super::logs::Logs;
 use super::turns::{Delivery, Turns};
 use super::virtual_time::{Nodes, drive};
@@ -61,6 +62,7 @@ pub fn run(
 ) -> io::Result<Run> {
     let names = &plan.setting.nodes;
     process::allow_open_files(names.len());
+    let disks = Disks::new(logs, names)?;
     let logs = Logs::new(logs, names)?;
     // The engine draws from the seed itself.
     let seed = !plan.seed;
@@ -69,6 +71,7 @@ pub fn run(
         launch,
         follower: watch.log_stderr.then(|| logs.follow()),
         logs,
+        disks,
         members: names.iter().map(|name| Member::new(name)).collect(),
         buffer: Vec::new(),
         for_clock: Finder::new(CLOCK),
@@ -211,6 +214,7 @@ struct ByTurns<'a> {
     seed: u64,
     launch: &'a Launch,
     logs: Logs,
+    disks: Disks,
     follower: Option<Follower>,
     members: Vec<Member>,
     buffer: Vec<u8>,
@@ -225,10 +229,10 @@ struct ByTurns<'a> {
 
 impl Nodes for ByTurns<'_> {
     fn start(&mut self, _: Duration, node: usize) -> Result<(), ProblemKind> {
-        let spawned = self
-            .logs
-            .open(node)
-            .and_then(|log| NodeProcess::spawn(self.launch, log));
+        let spawned = self.logs.open(node).and_then(|log| {
+            let disk = self.disks.of(node)?;
+            NodeProcess::spawn(self.launch, disk, log)
+        });
         let process = spawned.map_err(|error| {
             let error = error.to_string();
             ProblemKind::NotStarted { error }
@@ -248,6 +252,13 @@ impl Nodes for ByTurns<'_> {
         member.is_paused = false;
         member.inbox.clear();
         member.messages = 0;
+    }
+
+    fn wipe(&mut self, node: usize) -> Result<(), ProblemKind> {
+        let wiped = self.disks.wipe(node);
+        wiped.map_err(|error| ProblemKind::NotStarted {
+            error: error.to_string(),
+        })
     }
 
     fn pause(&mut self, node: usize) {

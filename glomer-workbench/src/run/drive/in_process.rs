@@ -26,6 +26,9 @@ pub fn run(plan: Plan, turn_latency: Duration, program: impl Fn(usize) -> Progra
     let seed = !plan.seed;
     let mut host = Host::new(seed, names.map(|(number, name)| (name, program(number))));
     host.set_log_level(Level::Error);
+    for node in 0..plan.setting.nodes.len() {
+        host.set_disk_latency(node, plan.disk_latency);
+    }
     let mut nodes = InProcess {
         errors: vec![NodeErrors::default(); plan.setting.nodes.len()],
         host,
@@ -66,6 +69,11 @@ impl Nodes for InProcess {
     fn kill(&mut self, node: usize) {
         self.host.kill(node);
         self.turns.remove(&node);
+    }
+
+    fn wipe(&mut self, node: usize) -> Result<(), ProblemKind> {
+        self.host.wipe(node);
+        Ok(())
     }
 
     fn pause(&mut self, node: usize) {

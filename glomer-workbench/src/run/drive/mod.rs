@@ -2,6 +2,8 @@
 
 #[cfg(feature = "command")]
 pub mod by_turns;
+#[cfg(feature = "command")]
+pub(crate) mod disks;
 pub mod in_process;
 #[cfg(feature = "command")]
 mod logs;

@@ -11,6 +11,7 @@ use hdrhistogram::Histogram;
 use mio::{Events, Poll, Token};
 use nix::sys::signal::Signal;
 
+use super::disks::Disks;
 use super::logs::Logs;
 use crate::run::alarm::Alarm;
 use crate::run::engine::{Action, Engine};
@@ -47,6 +48,7 @@ pub fn run(
     fits(&plan)?;
     let nodes = &plan.setting.nodes;
     process::allow_open_files(nodes.len());
+    let disks = Disks::new(logs, nodes)?;
     let logs = Logs::new(logs, nodes)?;
     let poll = Poll::new()?;
     let mut driver = Driver {
@@ -62,6 +64,7 @@ pub fn run(
         engine: Engine::new(plan),
         follower: log_stderr.then(|| logs.follow()),
         logs,
+        disks,
         progress,
     };
     driver.engine.start(Duration::ZERO);
@@ -99,6 +102,7 @@ struct Driver<'a> {
     lateness: Histogram<u64>,
     buffer: Vec<u8>,
     logs: Logs,
+    disks: Disks,
     follower: Option<Follower>,
     progress: &'a mut Progress,
 }
@@ -205,6 +209,12 @@ impl Driver<'_> {
                     self.processes[node] = None;
                     self.unflushed.remove(&node);
                 }
+                Action::Wipe(node) => {
+                    if let Err(error) = self.disks.wipe(node) {
+                        let error = error.to_string();
+                        self.engine.failed(node, ProblemKind::NotStarted { error });
+                    }
+                }
                 Action::Pause(node) => self.signal(node, Signal::SIGSTOP),
                 Action::Resume(node) => self.signal(node, Signal::SIGCONT),
                 // Refused before the run, by `fits`.
@@ -218,7 +228,8 @@ impl Driver<'_> {
     fn spawn(&mut self, node: usize) {
         let tokens = [Token(2 * node), Token(2 * node + 1)];
         let process = self.logs.open(node).and_then(|log| {
-            let mut process = NodeProcess::spawn(self.launch, log)?;
+            let disk = self.disks.of(node)?;
+            let mut process = NodeProcess::spawn(self.launch, disk, log)?;
             process.register(self.poll.registry(), tokens)?;
             Ok(process)
         });

@@ -25,6 +25,12 @@ pub(super) trait Nodes {
     /// Ends a node, with all that was delivered to it.
     fn kill(&mut self, node: usize);
 
+    /// Empties the disk of a node that does not run.
+    ///
+    /// # Errors
+    /// If that fails.
+    fn wipe(&mut self, node: usize) -> Result<(), ProblemKind>;
+
     /// Gives a node no more turns.
     fn pause(&mut self, node: usize);
 
@@ -135,6 +141,11 @@ fn act(
         Action::Kill(node) => {
             nodes.kill(node);
             turns.forget(node);
+        }
+        Action::Wipe(node) => {
+            if let Err(problem) = nodes.wipe(node) {
+                engine.failed(node, problem);
+            }
         }
         Action::Pause(node) => nodes.pause(node),
         Action::Resume(node) => nodes.resume(now, node),

@@ -35,6 +35,14 @@ impl Engine {
         }
     }
 
+    fn kill(&mut self, node: usize) {
+        self.nodes[node] = NodeState::Down;
+        self.network.take_down(self.address(node));
+        self.actions.push(Action::Kill(node));
+        self.hits.killed += 1;
+        self.hits.killed_at_work += u64::from(self.clients.wait_for(node));
+    }
+
     /// Does what a fault wants; gives what became of the node, if it is about one.
     fn inflict(
         &mut self,
@@ -63,12 +71,15 @@ impl Engine {
                 if self.nodes[node] == NodeState::Down {
                     return Some((node, "already-dead"));
                 }
-                self.nodes[node] = NodeState::Down;
-                self.network.take_down(self.address(node));
-                self.actions.push(Action::Kill(node));
-                self.hits.killed += 1;
-                self.hits.killed_at_work += u64::from(self.clients.wait_for(node));
+                self.kill(node);
                 return Some((node, "killed"));
+            }
+            Effect::Wipe(node) => {
+                if self.nodes[node] != NodeState::Down {
+                    self.kill(node);
+                }
+                self.actions.push(Action::Wipe(node));
+                return Some((node, "wiped"));
             }
             Effect::Start(node) => {
                 if self.nodes[node] != NodeState::Down {

@@ -56,6 +56,8 @@ pub enum Action {
     },
     /// Kill a node's process.
     Kill(usize),
+    /// Empty the disk of a node that does not run.
+    Wipe(usize),
     /// Stop a node's process.
     Pause(usize),
     /// Let a node's process go on.

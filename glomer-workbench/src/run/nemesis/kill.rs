@@ -5,7 +5,7 @@ use glomer_runtime::Rng;
 use super::{Effect, Fault, Strike, Target};
 use crate::run::plan::Plan;
 
-/// Nodes are killed, and later started afresh.
+/// Nodes are killed, and later started afresh, with what they have on their disks.
 #[derive(Clone, Copy, Debug)]
 pub struct Kill;
 

@@ -17,6 +17,7 @@ mod schedule;
 mod skew;
 mod slow;
 mod target;
+mod wipe;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,6 +37,7 @@ pub use schedule::{Nemesis, Step};
 pub use skew::Skew;
 pub use slow::Slow;
 pub use target::Target;
+pub use wipe::Wipe;
 
 use self::grudge::Grudge;
 use super::plan::Plan;
@@ -43,7 +45,7 @@ use crate::edn::Edn;
 
 /// The faults that `--nemesis` knows, in groups of those that share a schedule. Each group's
 /// schedule follows from its place here, so what is added goes to the end.
-fn groups() -> [Faults; 7] {
+fn groups() -> [Faults; 8] {
     [
         Partition.into(),
         (Kill, Pause).into(),
@@ -52,6 +54,7 @@ fn groups() -> [Faults; 7] {
         Slow.into(),
         OneWayPartition.into(),
         Skew.into(),
+        Wipe.into(),
     ]
 }
 
@@ -169,8 +172,10 @@ pub enum Effect {
     Partition(Grudge),
     /// This fault's partition ends; those of other faults stay.
     Heal,
-    /// A node dies, unless it is dead.
+    /// A node dies, unless it is dead. Its disk stays.
     Kill(usize),
+    /// A node dies, unless it is dead, and its disk loses everything.
+    Wipe(usize),
     /// A node starts afresh, unless it runs.
     Start(usize),
     /// A node stops running, unless it is dead.

@@ -35,10 +35,10 @@ impl FaultPeriod<'_> {
         })
     }
 
-    /// Whether it killed this node.
+    /// Whether it killed this node, with or without its disk.
     pub(crate) fn killed(&self, node: &str) -> bool {
         let became = self.detail.and_then(|detail| detail.get(node));
-        became.and_then(Edn::name) == Some("killed")
+        matches!(became.and_then(Edn::name), Some("killed" | "wiped"))
     }
 
     /// In words: `the partition of 0.000 s to 4.409 s`.
