@@ -21,6 +21,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a crate: a node, its test, and how to run it
+    New(command::new::Args),
+    /// Run a Gossip Glomers challenge with its official options and targets
+    Challenge(command::challenge::Args),
     /// Run nodes against a simulated network, and check what they did
     Test(Box<command::options::Options>),
     /// Check a history, from wherever it is
@@ -153,6 +157,8 @@ fn run(workloads: &Workloads) -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Challenge(args) => command::challenge::run(&args, workloads),
+        Command::New(args) => command::new::run(&args),
         Command::Test(args) => command::test::run(&args, workloads),
         Command::Check(args) => command::check::run(&args, workloads),
         Command::Serve(args) => command::serve::run(&args),

@@ -2,7 +2,9 @@
 
 mod attempt;
 pub mod bench;
+pub mod challenge;
 pub mod check;
+pub mod new;
 pub mod options;
 pub mod program;
 mod search;

@@ -23,7 +23,7 @@ struct BuildMessage {
 }
 
 /// The options that name the program.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct Program {
     /// Path to the program that runs a node
@@ -37,16 +37,34 @@ pub struct Program {
     /// Build this example (of --package, if given) in release mode, and run it
     #[arg(long, value_name = "NAME")]
     example: Option<String>,
+
+    /// Which binary of the package, if it is not named like it.
+    #[arg(skip)]
+    binary: Option<String>,
 }
 
 impl Program {
+    /// What these options name.
+    pub fn new(bin: Option<PathBuf>, package: Option<String>, example: Option<String>) -> Program {
+        Program {
+            bin,
+            package,
+            example,
+            binary: None,
+        }
+    }
+
+    /// A binary of a package.
+    pub fn binary(package: String, binary: String) -> Program {
+        Program {
+            binary: Some(binary),
+            ..Program::new(None, Some(package), None)
+        }
+    }
+
     /// This program or, without one, a package's.
     pub fn or_package(bin: Option<&PathBuf>, package: &str) -> Program {
-        Program {
-            bin: bin.cloned(),
-            package: Some(package.to_owned()),
-            example: None,
-        }
+        Program::new(bin.cloned(), Some(package.to_owned()), None)
     }
 
     /// This program or, without one, an example of a package.
@@ -91,9 +109,11 @@ impl Program {
             command.args(SHOW_PROGRESS);
         }
         command.args(self.to_args());
-        if self.example.is_none() {
-            command.arg("--bins");
-        }
+        match (&self.example, &self.binary) {
+            (None, Some(binary)) => command.args(["--bin", binary]),
+            (None, None) => command.arg("--bins"),
+            (Some(_), _) => &mut command,
+        };
         let mut build = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -121,7 +141,8 @@ impl Program {
     }
 
     fn choose(&self, mut programs: Vec<PathBuf>) -> io::Result<PathBuf> {
-        let wanted = self.example.as_ref().or(self.package.as_ref());
+        let wanted = self.example.as_ref().or(self.binary.as_ref());
+        let wanted = wanted.or(self.package.as_ref());
         if programs.len() > 1 {
             programs.retain(|path| {
                 path.file_name().and_then(|name| name.to_str()) == wanted.map(String::as_str)

@@ -72,7 +72,7 @@ pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
 }
 
 /// A flag that is set by whatever asks the command to end.
-fn interrupt() -> io::Result<Arc<AtomicBool>> {
+pub(super) fn interrupt() -> io::Result<Arc<AtomicBool>> {
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGQUIT, SIGTERM] {
         // The first one ends the run, the second one everything.
@@ -99,21 +99,14 @@ fn is_ignored(signal: i32) -> bool {
 fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
     let options = job.options;
     let mut progress = Progress::new(options.quiet);
-    let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
-    progress.say(&format!(
-        "{} with seed {seed}, in {}",
-        options.workload,
-        dir.path().display()
-    ));
-    let attempt = job.attempt(seed, &dir.logs(), Some(&mut progress))?;
+    let (attempt, dir) = kept(
+        job,
+        seed,
+        &replay(seed),
+        &mut progress,
+        |attempt, progress| show(options, number, attempt, progress),
+    )?;
     let (results, ending) = (&attempt.results, attempt.ending);
-    // First of all the verdict: there may be no room to keep anything.
-    progress.clear();
-    show(options, number, &attempt, &progress)?;
-    progress.then("drawing the report");
-    let kept = attempt.keep(&dir, &replay(seed));
-    progress.clear();
-    kept?;
     if options.json {
         return Ok(ending);
     }
@@ -126,6 +119,32 @@ fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
         progress.insist(&format!("Delivery was {delivery}."));
     }
     Ok(ending)
+}
+
+/// Runs a seed, shows how it ended, and keeps what came of it.
+pub(super) fn kept(
+    job: &Job<'_>,
+    seed: u64,
+    replay: &str,
+    progress: &mut Progress,
+    show: impl FnOnce(&Attempt, &Progress) -> io::Result<()>,
+) -> io::Result<(Attempt, RunDir)> {
+    let options = job.options;
+    let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
+    progress.say(&format!(
+        "{} with seed {seed}, in {}",
+        options.workload,
+        dir.path().display()
+    ));
+    let attempt = job.attempt(seed, &dir.logs(), Some(progress))?;
+    // First of all the verdict: there may be no room to keep anything.
+    progress.clear();
+    show(&attempt, progress)?;
+    progress.then("drawing the report");
+    let kept = attempt.keep(&dir, replay);
+    progress.clear();
+    kept?;
+    Ok((attempt, dir))
 }
 
 /// Shows how a run ended.
@@ -184,5 +203,23 @@ pub(super) fn replay(seed: u64) -> String {
     words.retain(|word| !word.starts_with("--seeds="));
     let end = end.unwrap_or(words.len());
     words.splice(end..end, once);
+    as_typed(&words)
+}
+
+/// The command line of `glomer` with these words, and these for the node.
+pub(super) fn command_line(command: &str, words: &[String], node: &[String]) -> String {
+    let glomer = ["glomer".to_owned(), command.to_owned()];
+    let end = (!node.is_empty()).then(|| "--".to_owned());
+    let words: Vec<String> = glomer
+        .into_iter()
+        .chain(words.iter().cloned())
+        .chain(end)
+        .chain(node.iter().cloned())
+        .collect();
+    as_typed(&words)
+}
+
+/// Words as one would type them into a shell.
+fn as_typed(words: &[String]) -> String {
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

@@ -1,0 +1,3 @@
+fn main() -> std::process::ExitCode {
+    glomer_runtime::run::<CRATE::Machine>()
+}
