@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::command;
 use crate::results::FAILURE;
@@ -33,6 +34,16 @@ enum Command {
     Serve(command::serve::Args),
     /// Measure what the workbench itself costs on this machine
     Bench(command::bench::Args),
+    /// Print what a shell needs to complete commands and options
+    Completions {
+        /// The shell; `glomer completions bash > ~/.local/share/bash-completion/completions/glomer`
+        shell: Shell,
+    },
+    /// Print the manual page of `glomer`, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 /// Writes a line to standard output.
@@ -127,6 +138,42 @@ fn grammar(workloads: &Workloads) -> clap::Command {
         .mut_subcommand("check", with_names)
 }
 
+/// Prints what a shell needs.
+fn completions(shell: Shell, workloads: &Workloads) -> io::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut grammar(workloads), "glomer", &mut script);
+    print_all(&script)
+}
+
+/// Prints a manual page, for `man -l -`.
+fn manual(command: Option<&str>, workloads: &Workloads) -> io::Result<ExitCode> {
+    let mut grammar = grammar(workloads);
+    grammar.build();
+    let page = match command {
+        None => grammar,
+        Some(name) => grammar.find_subcommand(name).cloned().ok_or_else(|| {
+            let names = grammar.get_subcommands().map(clap::Command::get_name);
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
+            io::Error::other(format!(
+                "no command is called {name}, there are {}",
+                names.join(", ")
+            ))
+        })?,
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    print_all(&text)
+}
+
+/// Writes a whole text to standard output, as far as anyone reads it.
+fn print_all(text: &[u8]) -> io::Result<ExitCode> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
 fn run(workloads: &Workloads) -> ExitCode {
     let own = std::env::args().skip(1).take_while(|arg| arg != "--");
     for arg in own {
@@ -163,6 +210,8 @@ fn run(workloads: &Workloads) -> ExitCode {
         Command::Check(args) => command::check::run(&args, workloads),
         Command::Serve(args) => command::serve::run(&args),
         Command::Bench(args) => command::bench::run(&args),
+        Command::Completions { shell } => completions(shell, workloads),
+        Command::Man { command } => manual(command.as_deref(), workloads),
     };
     done.unwrap_or_else(|error| {
         tell(&format_args!("error: {error}"));

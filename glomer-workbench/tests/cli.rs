@@ -290,6 +290,16 @@ fn until_failure_stops_at_the_first_run_that_fails() {
 #[test]
 fn bad_usage_is_explained_and_ends_with_255() {
     let place = Place::new();
+    for file in [
+        "crate/Cargo.toml",
+        "crate/main.rs",
+        "in-go/go.mod",
+        "in-go/main.go",
+    ] {
+        let path = place.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
     let cases = [
         ("", "--bin <PATH>|--package <NAME>|--example <NAME>"),
         ("", "Example: glomer test -w broadcast --bin"),
@@ -299,7 +309,12 @@ fn bad_usage_is_explained_and_ends_with_255() {
             "[possible values: echo, unique-ids, broadcast",
         ),
         ("--bin nothing", "--bin nothing: there is no /"),
-        ("--bin .", "this is a directory"),
+        ("--bin crate", "a folder; --package NAME builds the program"),
+        ("--bin in-go", "a folder; go build makes a program of it"),
+        ("--bin .", "a folder, and not the program in it"),
+        ("--bin in-go/main.go", "source code; go build it"),
+        ("--bin crate/main.rs", "source code; --package NAME or"),
+        ("--bin crate/Cargo.toml", "not executable; try chmod +x"),
         ("--bin node.sh --package p", "cannot be used with"),
         ("--bin node.sh --node-count 0", "must be an integer above 0"),
         ("--bin node.sh --node-count 999999999999", "at most 100000"),
@@ -766,4 +781,42 @@ fn a_valid_run_in_turn_names_the_delivery_that_shows_stale_reads() {
             "{other}: {said}"
         );
     }
+}
+
+#[test]
+fn shells_and_manuals_know_the_commands() {
+    let place = Place::new();
+    let run = |args: &[&str]| {
+        let output = place.glomer(args);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script) = run(&["completions", shell]);
+        assert_eq!(code, Some(0), "{script}");
+        for word in ["challenge", "nemesis"] {
+            assert!(script.contains(word), "{word} for {shell}");
+        }
+        // The others complete no values.
+        let values = ["bash", "zsh", "fish"].contains(&shell);
+        assert!(!values || script.contains("txn-rw-register"), "{shell}");
+    }
+    let (code, page) = run(&["man"]);
+    assert_eq!(code, Some(0), "{page}");
+    assert!(
+        page.starts_with(".ie") && page.contains("glomer\\-test(1)"),
+        "{page}"
+    );
+    let (code, page) = run(&["man", "test"]);
+    assert_eq!(code, Some(0), "{page}");
+    assert!(
+        page.contains("one\\-way\\-partition") || page.contains("one-way-partition"),
+        "{page}"
+    );
+    let (code, text) = run(&["man", "tset"]);
+    assert_eq!(code, Some(255));
+    assert!(
+        text.contains("no command is called tset, there are bench, challenge, check"),
+        "{text}"
+    );
 }

@@ -457,10 +457,9 @@ impl Challenge {
 /// Why a run is not valid, in lines.
 fn why(attempt: &Attempt) -> Vec<String> {
     let problem = attempt.run.problem.as_ref().map(ToString::to_string);
-    let parts = attempt.results.checked.parts().into_iter();
-    let reasons = parts.flat_map(|(_, verdict)| verdict.reasons());
-    let reasons = reasons.map(|reason| reason.text.clone());
-    problem.into_iter().chain(reasons).take(8).collect()
+    let brief = attempt.results.why.brief();
+    let lines = brief.lines().map(str::to_owned);
+    problem.into_iter().chain(lines).collect()
 }
 
 impl Met {

@@ -169,16 +169,34 @@ fn executable(path: &Path) -> io::Result<PathBuf> {
     })?;
     let metadata = full.metadata()?;
     if metadata.is_dir() {
-        return Err(complaint(
-            ErrorKind::IsADirectory,
-            "this is a directory".to_owned(),
-        ));
+        return Err(complaint(ErrorKind::IsADirectory, instead_of_folder(path)));
     }
     if metadata.permissions().mode() & 0o111 == 0 {
-        let text = format!("this is not executable; try chmod +x {}", path.display());
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("go") => {
+                "this is source code; go build it, and name the program that it makes".to_owned()
+            }
+            Some("rs") => {
+                "this is source code; --package NAME or --example NAME builds and runs it"
+                    .to_owned()
+            }
+            _ => format!("this is not executable; try chmod +x {}", path.display()),
+        };
         return Err(complaint(ErrorKind::PermissionDenied, text));
     }
     Ok(full)
+}
+
+/// That a folder is no program, and which one may be meant.
+fn instead_of_folder(path: &Path) -> String {
+    let hint = if path.join("Cargo.toml").is_file() {
+        "; --package NAME builds the program of a crate and runs it"
+    } else if path.join("go.mod").is_file() {
+        "; go build makes a program of it, which to name"
+    } else {
+        ", and not the program in it"
+    };
+    format!("this is a folder{hint}")
 }
 
 /// That a program is not there, and how to get it where Cargo could build it.
