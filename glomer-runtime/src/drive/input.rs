@@ -14,6 +14,10 @@ use crate::Node;
 /// How much is read at once.
 const BATCH: usize = 64 * 1024;
 
+/// What is read goes to the beginning of a page, in bytes. To the 31 bytes
+/// behind it, some processors (AMD's Zen 3) copy at a fifth of their speed.
+const PAGE: usize = 4096;
+
 /// How much of a line beyond the limit is kept to be shown.
 const EXCERPT: usize = 256;
 
@@ -63,16 +67,8 @@ impl Input {
     /// Reads what there is, most often waiting for it; false at the end of
     /// input.
     pub(super) fn read(&mut self) -> io::Result<bool> {
-        self.buffer.copy_within(self.taken..self.filled, 0);
-        self.filled -= self.taken;
-        self.searched -= self.taken;
-        self.taken = 0;
-        self.buffer.resize(self.filled + BATCH, 0);
-        if self.filled < BATCH {
-            // Give back what a long line took.
-            self.buffer.shrink_to(4 * BATCH);
-        }
-        let room = &mut self.buffer[self.filled..];
+        self.make_room();
+        let room = &mut self.buffer[self.filled..self.filled + BATCH];
         let read = loop {
             match rustix::io::read(rustix::stdio::stdin(), &mut *room) {
                 Err(Errno::INTR) => {}
@@ -86,6 +82,31 @@ impl Input {
         self.filled += read;
         self.ended = read == 0;
         Ok(!self.ended)
+    }
+
+    /// Has room for a batch behind what is not taken yet.
+    fn make_room(&mut self) {
+        let rest = self.taken..self.filled;
+        let length = rest.len() + 2 * PAGE + BATCH;
+        if self.buffer.len() < self.filled + BATCH || self.buffer.len() < length {
+            self.buffer.resize(length.max(self.filled + BATCH), 0);
+        }
+        if rest.len() > self.taken {
+            // A long line, which is not moved for each of its parts.
+            return;
+        }
+        // The room begins with a page.
+        let page = self.buffer.as_ptr().align_offset(PAGE);
+        let start = page + rest.len().next_multiple_of(PAGE) - rest.len();
+        self.searched = self.searched - self.taken + start;
+        self.filled = start + rest.len();
+        self.taken = start;
+        self.buffer.copy_within(rest, start);
+        if length <= 4 * BATCH {
+            // Give back what a long line took.
+            self.buffer.truncate(4 * BATCH);
+            self.buffer.shrink_to(4 * BATCH);
+        }
     }
 
     /// Reads what there is, waiting for it in any case; false at the end of
@@ -123,30 +144,40 @@ impl Input {
     /// Takes the next line; at the end of input, the last one may lack its
     /// line feed.
     pub(super) fn next_line(&mut self) -> Option<Line<'_>> {
-        let rest = &self.buffer[self.searched..self.filled];
-        let line_feed = memchr(b'\n', rest);
-        let whole = line_feed.is_some();
-        let end = self.searched + line_feed.map_or(rest.len(), |place| place + 1);
-        let start = self.taken;
-        self.searched = end;
-        if !whole && self.refused.is_none() && end - start > self.max_line {
-            self.refused = Some(self.buffer[start..start + EXCERPT.min(end - start)].into());
-        }
-        if !whole && self.refused.is_some() {
-            self.taken = end;
-        }
-        if !whole && !(self.ended && (end > start || self.refused.is_some())) {
-            return None;
-        }
-        self.taken = end;
+        let Some(length) = memchr(b'\n', &self.buffer[self.searched..self.filled]) else {
+            return self.unfinished_line();
+        };
+        let (start, end) = (self.taken, self.searched + length);
+        self.taken = end + 1;
+        self.searched = self.taken;
         if let Some(start) = self.refused.take() {
             return Some(Line::TooLong(start.into()));
         }
-        let line = &self.buffer[start..end - usize::from(whole)];
+        let line = &self.buffer[start..end];
         Some(if line.len() > self.max_line {
             Line::TooLong(line.into())
         } else {
             Line::Whole(line)
         })
+    }
+
+    /// Looks at what comes after the last line feed.
+    fn unfinished_line(&mut self) -> Option<Line<'_>> {
+        let rest = self.taken..self.filled;
+        self.searched = rest.end;
+        if self.refused.is_none() && rest.len() > self.max_line {
+            let excerpt = rest.start..rest.start + EXCERPT.min(rest.len());
+            self.refused = Some(self.buffer[excerpt].into());
+        }
+        if self.refused.is_some() || self.ended {
+            self.taken = rest.end;
+        }
+        if !self.ended {
+            return None;
+        }
+        match self.refused.take() {
+            Some(start) => Some(Line::TooLong(start.into())),
+            None => (!rest.is_empty()).then(|| Line::Whole(&self.buffer[rest])),
+        }
     }
 }
