@@ -14,7 +14,7 @@ use super::Fields;
 use crate::{Error, Message};
 
 /// One message, borrowed from its line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Envelope<'a> {
     /// All of it.
     pub(crate) line: &'a str,
@@ -22,7 +22,14 @@ pub(crate) struct Envelope<'a> {
     pub(crate) body: RawBody<'a>,
 }
 
-impl Envelope<'_> {
+impl<'a> Envelope<'a> {
+    /// Reads one line, as [`read`] does. If it is no message, what this holds
+    /// then is of no use.
+    pub(crate) fn read(&mut self, line: &'a [u8]) -> Result<(), Defect> {
+        self.line = std::str::from_utf8(line).map_err(Defect::Utf8)?;
+        whole(self.line, Into(self)).map_err(Defect::Json)
+    }
+
     /// Whom the message is for, which a node seldom has to be told.
     pub(crate) fn dest(&self) -> Option<String> {
         #[derive(Deserialize)]
@@ -36,7 +43,7 @@ impl Envelope<'_> {
 
 /// The body of a message: what the runtime itself reads of it, and its fields
 /// with their values as written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RawBody<'a> {
     pub(crate) kind: Option<Cow<'a, str>>,
     /// As written, so that `in_reply_to` repeats it digit by digit.
@@ -79,11 +86,44 @@ impl fmt::Display for Defect {
 /// Reads one line. Of a field that is there twice the last one counts, as in
 /// most readers.
 pub(crate) fn read(line: &[u8]) -> Result<Envelope<'_>, Defect> {
-    let line = std::str::from_utf8(line).map_err(Defect::Utf8)?;
-    let mut json = serde_json::Deserializer::from_str(line);
-    let envelope = json.deserialize_map(EnvelopeVisitor(line));
-    let envelope = envelope.and_then(|envelope| json.end().map(|()| envelope));
-    envelope.map_err(Defect::Json)
+    let mut envelope = Envelope::default();
+    envelope.read(line)?;
+    Ok(envelope)
+}
+
+/// Room for the fields of a body, which is used for one line after the other.
+#[derive(Default)]
+pub(crate) struct Room(Vec<Field<'static>>);
+
+/// How many fields there is room for at first, since most bodies have fewer,
+/// and after a body that had more.
+const FEW: usize = 8;
+
+impl Room {
+    /// An empty message, to [read](Envelope::read) one into.
+    pub(crate) fn enter<'a>(&mut self) -> Envelope<'a> {
+        let mut envelope = Envelope::default();
+        envelope.body.fields = std::mem::take(&mut self.0);
+        envelope
+    }
+
+    /// Takes back the room that a message took.
+    pub(crate) fn leave(&mut self, envelope: Envelope<'_>) {
+        let mut fields = envelope.body.fields;
+        if fields.capacity() <= FEW {
+            fields.clear();
+            // Nothing is moved: this collects in place.
+            self.0 = fields.into_iter().map(|_| unreachable!()).collect();
+        }
+    }
+}
+
+/// Reads all of a text.
+fn whole<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> serde_json::Result<S::Value> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut json)?;
+    // A type may stop within its value: an integer at a decimal point.
+    json.end().map(|()| value)
 }
 
 /// The text of the body of a line, an object.
@@ -178,78 +218,98 @@ fn cause(error: &serde_json::Error) -> String {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-struct EnvelopeVisitor<'a>(&'a str);
+/// Where to put what is read. To hand it up by value, from one function to the
+/// next, would copy it several times.
+struct Into<'t, T>(&'t mut T);
 
-impl<'de> Visitor<'de> for EnvelopeVisitor<'de> {
-    type Value = Envelope<'de>;
+impl<'de, T> DeserializeSeed<'de> for Into<'_, T>
+where
+    Self: Visitor<'de, Value = ()>,
+{
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
+        input.deserialize_map(self)
+    }
+}
+
+/// The name of a field of a message.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Part {
+    Src,
+    Body,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Visitor<'de> for Into<'_, Envelope<'de>> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a message, which is an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut src = None;
-        let mut body = None;
-        while let Some(Text(name)) = map.next_key()? {
-            match &*name {
-                "src" => src = Some(map.next_value::<Text<'de>>()?.0),
-                "body" => body = Some(map.next_value()?),
-                _ => drop(map.next_value::<IgnoredAny>()?),
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Envelope { src, body, .. } = self.0;
+        let (mut has_src, mut has_body) = (false, false);
+        while let Some(part) = map.next_key()? {
+            match part {
+                Part::Src => {
+                    *src = map.next_value::<Text<'de>>()?.0;
+                    has_src = true;
+                }
+                Part::Body => {
+                    map.next_value_seed(Into(&mut *body))?;
+                    has_body = true;
+                }
+                Part::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(Envelope {
-            line: self.0,
-            src: src.ok_or_else(|| de::Error::missing_field("src"))?,
-            body: body.ok_or_else(|| de::Error::missing_field("body"))?,
-        })
+        if !has_src {
+            return Err(de::Error::missing_field("src"));
+        }
+        if !has_body {
+            return Err(de::Error::missing_field("body"));
+        }
+        Ok(())
     }
 }
 
-/// How many fields there is room for at first; most bodies have fewer.
-const FEW: usize = 8;
+impl<'de> Visitor<'de> for Into<'_, RawBody<'de>> {
+    type Value = ();
 
-impl<'de: 'a, 'a> Deserialize<'de> for RawBody<'a> {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct BodyVisitor;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a body, which is an object")
+    }
 
-        impl<'de> Visitor<'de> for BodyVisitor {
-            type Value = RawBody<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a body, which is an object")
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let body = self.0;
+        body.fields.clear();
+        body.fields.reserve(FEW);
+        let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
+        while let Some(Text(name)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            let header = match &*name {
+                "type" => Some(&mut kind),
+                "msg_id" => Some(&mut msg_id),
+                "in_reply_to" => Some(&mut in_reply_to),
+                _ => None,
+            };
+            let is_header = header.is_some();
+            if let Some(header) = header {
+                *header = Some(value.get());
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::with_capacity(FEW);
-                let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
-                while let Some(Text(name)) = map.next_key()? {
-                    let value: &RawValue = map.next_value()?;
-                    let header = match &*name {
-                        "type" => Some(&mut kind),
-                        "msg_id" => Some(&mut msg_id),
-                        "in_reply_to" => Some(&mut in_reply_to),
-                        _ => None,
-                    };
-                    let is_header = header.is_some();
-                    if let Some(header) = header {
-                        *header = Some(value.get());
-                    }
-                    fields.push(Field {
-                        name,
-                        value,
-                        is_header,
-                    });
-                }
-                Ok(RawBody {
-                    kind: kind.map(string).transpose()?,
-                    msg_id: integer(msg_id, "msg_id")?,
-                    in_reply_to: integer(in_reply_to, "in_reply_to")?,
-                    fields,
-                })
-            }
+            body.fields.push(Field {
+                name,
+                value,
+                is_header,
+            });
         }
-
-        input.deserialize_map(BodyVisitor)
+        body.kind = kind.map(string).transpose()?;
+        body.msg_id = integer(msg_id, "msg_id")?;
+        body.in_reply_to = integer(in_reply_to, "in_reply_to")?;
+        Ok(())
     }
 }
 
@@ -282,7 +342,9 @@ fn integer<'a, E: de::Error>(text: Option<&'a str>, field: &str) -> Result<Optio
 impl<'a> RawBody<'a> {
     /// Reads the text of a body alone.
     pub(crate) fn of(text: &'a str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
+        let mut body = Self::default();
+        whole(text, Into(&mut body))?;
+        Ok(body)
     }
 
     fn fields(&self, header: Shown) -> impl Iterator<Item = &Field<'a>> {
@@ -450,10 +512,7 @@ impl<'a, 'de: 'a, I: Iterator<Item = &'a Field<'de>>> MapAccess<'de> for Entries
         let Some(value) = self.value.take() else {
             return Err(de::Error::custom("a value without its name"));
         };
-        let mut json = serde_json::Deserializer::from_str(value.get());
-        let read = seed.deserialize(&mut json)?;
-        // A type may stop within its value: an integer at a decimal point.
-        json.end().map(|()| read)
+        whole(value.get(), seed)
     }
 }
 

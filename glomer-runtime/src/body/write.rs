@@ -4,9 +4,20 @@
 use std::io::{self, Write};
 
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeStruct, Serializer};
+use serde_json::Value;
 use serde_json::ser::Formatter;
 
 use super::read::{RawBody, is_header};
+
+/// Who sends a message, as its line begins.
+#[derive(Clone)]
+pub(crate) struct Src(String);
+
+impl Src {
+    pub(crate) fn new(name: &str) -> Self {
+        Self(format!(r#"{{"src":{},"dest":"#, Value::from(name)))
+    }
+}
 
 /// The header of a body to write.
 pub(crate) enum Header<'a> {
@@ -26,7 +37,7 @@ pub(crate) enum Header<'a> {
 /// appended.
 pub(crate) fn message<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
-    src: &str,
+    src: &Src,
     dest: &str,
     header: Header<'_>,
     only: Option<&'static str>,
@@ -42,9 +53,7 @@ pub(crate) fn message<T: Serialize + ?Sized>(
         Header::Message { kind, .. } | Header::Ok { kind, .. } => kind,
         Header::Error { .. } => "error",
     };
-    out.extend_from_slice(b"{\"src\":");
-    src.serialize(&mut json(out))?;
-    out.extend_from_slice(b",\"dest\":");
+    out.extend_from_slice(src.0.as_bytes());
     dest.serialize(&mut json(out))?;
     out.extend_from_slice(b",\"body\":{\"type\":");
     kind.serialize(&mut json(out))?;

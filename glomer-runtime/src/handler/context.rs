@@ -13,7 +13,7 @@ use crate::body::ReadReply;
 use crate::body::read::{self, decode_reply};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
-use crate::work::{Core, Task, Timer, TimerKey};
+use crate::work::{Core, Request, Task, Timer, TimerKey};
 
 /// How long an rpc waits for its answer unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -25,24 +25,26 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Context {
     pub(crate) core: Rc<Core>,
-    /// Shared with the requests that wait, which may be many, and long.
-    pub(crate) sender: Rc<str>,
-    pub(crate) msg_id: Option<u64>,
+    /// The message being handled.
+    pub(crate) request: Rc<Request>,
 }
 
 impl Context {
     pub(crate) fn new(core: Rc<Core>) -> Self {
         Self {
             core,
-            sender: "".into(),
-            msg_id: None,
+            request: Rc::default(),
         }
     }
 
-    /// Sets who sent the message being handled, most often the same as before.
-    pub(crate) fn set_sender(&mut self, sender: &str) {
-        if *self.sender != *sender {
-            self.sender = sender.into();
+    /// Sets which message is handled now, where the one before stood unless
+    /// somebody still needs that.
+    pub(crate) fn set_request(&mut self, src: &str, msg_id: Option<&str>, size: usize) {
+        if Rc::get_mut(&mut self.request).is_none() {
+            self.request = Rc::default();
+        }
+        if let Some(request) = Rc::get_mut(&mut self.request) {
+            request.set(src, msg_id, size);
         }
     }
 
@@ -71,7 +73,7 @@ impl Context {
     /// Who sent the message being handled; the node itself in periodic
     /// functions.
     pub fn sender(&self) -> &str {
-        &self.sender
+        &self.request.src
     }
 
     /// The `msg_id` of the message being handled, which its sender gives to no
@@ -91,7 +93,7 @@ impl Context {
     /// # assert_eq!(generate(&cx).unwrap(), "c1-7");
     /// ```
     pub fn msg_id(&self) -> Option<u64> {
-        self.msg_id
+        self.request.msg_id()?.parse().ok()
     }
 
     /// The time since some moment before this node started. It never goes

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::context::Context;
 use crate::body::read::{self, Envelope, RawBody, decode, decode_error};
-use crate::body::write::{self, Header};
+use crate::body::write::{self, Header, Src};
 use crate::body::{Error, Message};
 use crate::rng::Rng;
 use crate::sim::service::{self, Service};
@@ -56,10 +56,7 @@ impl Context {
     {
         let core = Core::new(0);
         let node_ids = node_ids.into_iter().map(Into::into).collect();
-        let identity = Identity {
-            node_id: node_id.into(),
-            node_ids,
-        };
+        let identity = Identity::new(node_id.into(), node_ids);
         assert!(
             core.identity.set(identity).is_ok(),
             "a new core has no identity"
@@ -143,14 +140,17 @@ impl Mock {
     /// The same, handling a message that `sender` sent; `c1` unless told.
     #[must_use]
     pub fn with_sender(mut self, sender: &str) -> Self {
-        self.context.set_sender(sender);
+        let msg_id = self.context.msg_id().map(|msg_id| msg_id.to_string());
+        self.context.set_request(sender, msg_id.as_deref(), 0);
         self
     }
 
     /// The same, handling a message with this `msg_id`; none unless told.
     #[must_use]
     pub fn with_msg_id(mut self, msg_id: u64) -> Self {
-        self.context.msg_id = Some(msg_id);
+        let sender = self.context.sender().to_owned();
+        self.context
+            .set_request(&sender, Some(&msg_id.to_string()), 0);
         self
     }
 
@@ -185,7 +185,7 @@ impl Mock {
                 in_reply_to: request.msg_id.unwrap_or("null"),
             };
             let mut line = Vec::new();
-            write::message(&mut line, "", "", header, M::REPLY_FIELD, &reply)?;
+            write::message(&mut line, &Src::new(""), "", header, M::REPLY_FIELD, &reply)?;
             Ok(String::from_utf8(line)?)
         };
         let mut peers = self.peers.borrow_mut();

@@ -26,7 +26,7 @@ pub use self::retry::Backoff;
 pub use self::shared::Shared;
 use crate::body::read::{RawBody, decode};
 use crate::body::{Error, Failure, Message, Reply};
-use crate::work::{Core, MAX_WAITING, MAX_WAITING_BYTES, Request, RequestRef, Task};
+use crate::work::{Core, MAX_WAITING, MAX_WAITING_BYTES, Request, Task};
 
 /// Where a function stands in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,6 @@ pub struct Call<'a, S: 'static> {
     pub(crate) context: &'a Context,
     pub(crate) state: &'a Shared<S>,
     pub(crate) handler: &'static Handler<S>,
-    pub(crate) request: RequestRef<'a>,
     pub(crate) body: &'a RawBody<'a>,
 }
 
@@ -138,7 +137,7 @@ impl<'a, S> Call<'a, S> {
 pub struct Typed<'a, S: 'static, M, T> {
     call: Call<'a, S>,
     decode: fn(&RawBody<'_>) -> Result<M, Error>,
-    answer: fn(&Core, RequestRef<'_>, T),
+    answer: fn(&Core, &Request, T),
 }
 
 impl<S, M, T: 'static> Typed<'_, S, M, T> {
@@ -148,9 +147,9 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
         match (self.decode)(call.body) {
             Ok(message) => {
                 let output = call.state.with(|state| f(state, call.context, message));
-                (self.answer)(call.core, call.request, output);
+                (self.answer)(call.core, &call.context.request, output);
             }
-            Err(error) => call.core.answer_error(call.request, &error),
+            Err(error) => call.core.answer_error(&call.context.request, &error),
         }
     }
 
@@ -162,7 +161,7 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
         let call = self.call;
         let message = match (self.decode)(call.body) {
             Ok(message) => message,
-            Err(error) => return call.core.answer_error(call.request, &error),
+            Err(error) => return call.core.answer_error(&call.context.request, &error),
         };
         let tasks = &call.core.tasks;
         if tasks.len() >= MAX_WAITING || tasks.size() >= MAX_WAITING_BYTES {
@@ -171,20 +170,16 @@ impl<S, M, T: 'static> Typed<'_, S, M, T> {
                 tasks.len(),
                 tasks.size()
             ));
-            return call.core.answer_error(call.request, &error);
+            return call.core.answer_error(&call.context.request, &error);
         }
         let running = f(call.state.clone(), call.context.clone(), message);
-        let request = Rc::new(Request {
-            src: call.context.sender.clone(),
-            msg_id: call.request.msg_id.map(Into::into),
-            size: call.request.size,
-        });
+        let request = call.context.request.clone();
         let core = call.core.clone();
         let answer = {
             let request = request.clone();
             async move {
                 let output = running.await;
-                (self.answer)(&core, request.borrow(), output);
+                (self.answer)(&core, &request, output);
             }
         };
         let what = call.handler.to_string();

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use self::registry::Registry;
 pub use self::registry::{Registration, StartError};
-use crate::body::read::{self, Envelope, RawBody, decode, decode_error};
+use crate::body::read::{self, Envelope, RawBody, Room, decode, decode_error};
 use crate::body::{Error, Message};
 use crate::handler::{Call, Context, Every, Handler, Shared, Tick};
 use crate::log::{Level, Record, excerpt};
-use crate::work::{Contents, Core, Disk, Identity, Output, RequestRef, Timer};
+use crate::work::{Contents, Core, Disk, Identity, Output, Timer};
 
 /// How many turns tasks get between two lines, beside one for each timer that
 /// was due, so that tasks that wake each other for ever cannot keep the node
@@ -73,6 +73,7 @@ pub struct Node<S: 'static> {
     core: Rc<Core>,
     context: Context,
     lines: u64,
+    room: Room,
     /// Names that others keep already, in case they are those of `init`.
     names: Option<Rc<[String]>>,
 }
@@ -120,6 +121,7 @@ impl<S: 'static> Node<S> {
             context: Context::new(core.clone()),
             core,
             lines: 0,
+            room: Room::default(),
             names: None,
         })
     }
@@ -183,8 +185,9 @@ impl<S: 'static> Node<S> {
     pub fn handle(&mut self, now: Duration, line: &[u8]) {
         self.advance(now);
         self.lines += 1;
-        match &read::read(line) {
-            Ok(envelope) => self.dispatch(envelope),
+        let mut envelope = self.room.enter();
+        match envelope.read(line) {
+            Ok(()) => self.dispatch(&envelope),
             Err(_) if line.trim_ascii().is_empty() => {}
             Err(defect) => {
                 let number = self.lines;
@@ -193,6 +196,7 @@ impl<S: 'static> Node<S> {
                 });
             }
         }
+        self.room.leave(envelope);
         let mut turns = MAX_TURNS;
         self.run_tasks(&mut turns);
     }
@@ -316,7 +320,7 @@ impl<S: 'static> Node<S> {
         for task in self.core.tasks.take_all() {
             if let Some(request) = &task.request {
                 let error = Error::timeout("the input ended before the handler had its answer");
-                self.core.answer_error(request.borrow(), &error);
+                self.core.answer_error(request, &error);
             }
         }
     }
@@ -334,21 +338,18 @@ impl<S: 'static> Node<S> {
             // Whoever asks before `init` is answered by whom it asked.
             self.core.called.get_or_init(|| dest);
         }
-        let request = RequestRef {
-            src,
-            msg_id: body.msg_id,
-            size: line.len(),
-        };
         let kind = body.kind.as_deref();
         if body.in_reply_to.is_some() || kind.is_some_and(is_answer) {
             return self.take_answer(envelope);
         }
+        self.context.set_request(src, body.msg_id, line.len());
+        let request = &self.context.request;
         let Some(kind) = kind else {
             let error = Error::malformed_request("the body has no `type`");
             return self.core.answer_error(request, &error);
         };
         if kind == Init::TYPE {
-            return self.init(request, body);
+            return self.init(body);
         }
         let Some(state) = &self.state else {
             let error = Error::temporarily_unavailable(format!(
@@ -357,9 +358,7 @@ impl<S: 'static> Node<S> {
             return self.core.answer_error(request, &error);
         };
         match self.registry.handler(kind) {
-            Some(handler) => {
-                run_handler(&self.core, &mut self.context, state, handler, request, body)
-            }
+            Some(handler) => run_handler(&self.core, &self.context, state, handler, body),
             None => {
                 let error = Error::not_supported(self.registry.explain_missing(kind));
                 self.core.answer_error(request, &error);
@@ -382,7 +381,8 @@ impl<S: 'static> Node<S> {
         }
     }
 
-    fn init(&mut self, request: RequestRef<'_>, body: &RawBody<'_>) {
+    fn init(&mut self, body: &RawBody<'_>) {
+        let request = &self.context.request;
         let init = match decode::<Init>(body) {
             Ok(init) => init,
             Err(error) => return self.core.answer_error(request, &error),
@@ -407,13 +407,9 @@ impl<S: 'static> Node<S> {
                 return self.core.answer_error(request, &error);
             }
         };
-        let identity = Identity {
-            node_id: init.node_id,
-            node_ids: self
-                .names
-                .take_if(|names| **names == *init.node_ids)
-                .unwrap_or_else(|| init.node_ids.into()),
-        };
+        let known = self.names.take_if(|names| **names == *init.node_ids);
+        let node_ids = known.unwrap_or_else(|| init.node_ids.into());
+        let identity = Identity::new(init.node_id, node_ids);
         // Set here only, and found unset above.
         let _ = self.core.identity.set(identity);
         self.core.log(Level::Info, || {
@@ -425,7 +421,7 @@ impl<S: 'static> Node<S> {
         }
         let state = &*self.state.insert(Shared::new(state));
         match self.registry.handler(Init::TYPE) {
-            Some(hook) => run_handler(&self.core, &mut self.context, state, hook, request, body),
+            Some(hook) => run_handler(&self.core, &self.context, state, hook, body),
             None => self.core.answer::<Init>(request, Ok(())),
         }
     }
@@ -439,8 +435,7 @@ impl<S: 'static> Node<S> {
         let since = if is_late { now } else { due };
         let next = since.saturating_add(every.period);
         self.core.set_timer(next, Timer::Every(index));
-        self.context.set_sender(self.core.node_id());
-        self.context.msg_id = None;
+        self.context.set_request(self.core.node_id(), None, 0);
         self.core.begin_turn();
         let tick = Tick {
             core: &self.core,
@@ -471,7 +466,7 @@ impl<S: 'static> Node<S> {
                         .log(Level::Error, || format!("{} {report}", task.what));
                     if let Some(request) = &task.request {
                         let error = Error::crash(format!("{} panicked", task.what));
-                        self.core.answer_error(request.borrow(), &error);
+                        self.core.answer_error(request, &error);
                     }
                 }
             }
@@ -494,26 +489,22 @@ fn is_answer(kind: &str) -> bool {
 
 fn run_handler<S>(
     core: &Rc<Core>,
-    context: &mut Context,
+    context: &Context,
     state: &Shared<S>,
     handler: &'static Handler<S>,
-    request: RequestRef<'_>,
     body: &RawBody<'_>,
 ) {
-    context.set_sender(request.src);
-    context.msg_id = request.msg_id.and_then(|digits| digits.parse().ok());
     core.begin_turn();
     let call = Call {
         core,
         context,
         state,
         handler,
-        request,
         body,
     };
     if let Err(report) = panic::catch(|| (handler.run)(call)) {
         let what = handler;
         core.log(Level::Error, || format!("{what} {report}"));
-        core.answer_error(request, &Error::crash(format!("{what} panicked")));
+        core.answer_error(&context.request, &Error::crash(format!("{what} panicked")));
     }
 }

@@ -3,7 +3,7 @@
 use super::cluster::Cluster;
 use super::history::Pending;
 use super::network::Address;
-use crate::body::write::{self, Header};
+use crate::body::write::{self, Header, Src};
 use crate::{Error, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,7 +86,8 @@ impl Caller {
             kind: M::TYPE,
             msg_id: Some(self.next_msg_id),
         };
-        if let Err(error) = write::message(&mut line, &self.name, node, header, None, message) {
+        let src = Src::new(&self.name);
+        if let Err(error) = write::message(&mut line, &src, node, header, None, message) {
             panic!("the message `{}` cannot be sent: {error}", M::TYPE);
         }
         (line, Rc::clone(&self.name))

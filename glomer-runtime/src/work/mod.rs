@@ -21,7 +21,7 @@ pub(crate) use self::disk::Disk;
 pub use self::disk::{Contents, Write};
 pub use self::output::{Action, Batch, Outgoing, Output, Writes};
 pub(crate) use self::tasks::{Task, Tasks};
-use crate::body::write::{self, Header};
+use crate::body::write::{self, Header, Src};
 use crate::body::{Error, Message};
 use crate::log::{Level, Record};
 use crate::rng::Rng;
@@ -33,6 +33,9 @@ pub(crate) const MAX_WAITING: usize = 65_536;
 /// How long the requests of handlers that wait may be together, in bytes,
 /// before any further one is refused likewise.
 pub(crate) const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How much memory a request keeps for the names of the next, in bytes each.
+const KEPT: usize = 64;
 
 /// The parts of a node that outlive one message.
 pub(crate) struct Core {
@@ -58,6 +61,18 @@ pub(crate) struct Core {
 pub(crate) struct Identity {
     pub(crate) node_id: String,
     pub(crate) node_ids: Rc<[String]>,
+    src: Src,
+}
+
+impl Identity {
+    pub(crate) fn new(node_id: String, node_ids: Rc<[String]>) -> Self {
+        let src = Src::new(&node_id);
+        Self {
+            node_id,
+            node_ids,
+            src,
+        }
+    }
 }
 
 /// Deadline and a number that keeps equal deadlines apart, in order of setting.
@@ -85,12 +100,32 @@ enum RpcState {
 }
 
 /// A request to be answered, by whoever gets to it.
+#[derive(Default)]
 pub(crate) struct Request {
-    pub(crate) src: Rc<str>,
-    /// As written in the request; `None` if it expects no answer.
-    pub(crate) msg_id: Option<String>,
+    pub(crate) src: String,
+    /// As written in the request; empty if it expects no answer.
+    msg_id: String,
     /// How long its line is, in bytes.
     pub(crate) size: usize,
+}
+
+impl Request {
+    /// Becomes another request, in the memory of this one.
+    pub(crate) fn set(&mut self, src: &str, msg_id: Option<&str>, size: usize) {
+        for (own, text) in [
+            (&mut self.src, src),
+            (&mut self.msg_id, msg_id.unwrap_or_default()),
+        ] {
+            text.clone_into(own);
+            own.shrink_to(KEPT);
+        }
+        self.size = size;
+    }
+
+    /// As written in the request; `None` if it expects no answer.
+    pub(crate) fn msg_id(&self) -> Option<&str> {
+        Some(&*self.msg_id).filter(|digits| !digits.is_empty())
+    }
 }
 
 impl Core {
@@ -162,31 +197,33 @@ impl Core {
     where
         M: Message + Serialize,
     {
-        let me = self.node_id();
         let header = Header::Message {
             kind: M::TYPE,
             msg_id: None,
         };
+        let me = self.node_id();
         let mut line = Vec::new();
-        write::message(&mut line, me, me, header, None, message)?;
+        write::message(&mut line, &Src::new(me), me, header, None, message)?;
         let due = self.now.get().saturating_add(delay);
         self.set_timer(due, Timer::Message(line));
         Ok(())
     }
 
     /// Appends the answer to `request`, if it expects one.
-    pub(crate) fn answer<M>(&self, request: RequestRef<'_>, result: Result<M::Reply, Error>)
+    pub(crate) fn answer<M>(&self, request: &Request, result: Result<M::Reply, Error>)
     where
         M: Message<Reply: Serialize>,
     {
         let error = match result {
             Ok(reply) => {
-                let Some(msg_id) = request.msg_id else { return };
+                let Some(msg_id) = request.msg_id() else {
+                    return;
+                };
                 let header = Header::Ok {
                     kind: M::TYPE,
                     in_reply_to: msg_id,
                 };
-                let written = self.write(request.src, header, M::REPLY_FIELD, &reply);
+                let written = self.write(&request.src, header, M::REPLY_FIELD, &reply);
                 let Err(error) = written else { return };
                 let text = format!("the reply to `{}` cannot be sent: {error}", M::TYPE);
                 self.log(Level::Error, || &text);
@@ -198,9 +235,9 @@ impl Core {
     }
 
     /// Appends an `error` answer to `request`, if it expects one.
-    pub(crate) fn answer_error(&self, request: RequestRef<'_>, error: &Error) {
-        let Some(msg_id) = request.msg_id else {
-            let src = request.src;
+    pub(crate) fn answer_error(&self, request: &Request, error: &Error) {
+        let Some(msg_id) = request.msg_id() else {
+            let src = &request.src;
             self.log(Level::Warn, || {
                 format!("a message from {src}, which expects no answer, failed: {error}")
             });
@@ -221,7 +258,7 @@ impl Core {
         let header = Header::Error {
             in_reply_to: msg_id,
         };
-        self.write(request.src, header, None, &answer)
+        self.write(&request.src, header, None, &answer)
             .expect("an error body is JSON");
     }
 
@@ -238,8 +275,11 @@ impl Core {
             Header::Ok { kind, .. } => [kind, "_ok"],
             Header::Error { .. } => ["error", ""],
         };
-        let write =
-            |lines: &mut Vec<u8>| write::message(lines, self.node_id(), dest, header, only, fields);
+        let src = match self.identity.get() {
+            Some(identity) => &identity.src,
+            None => &Src::new(self.node_id()),
+        };
+        let write = |lines: &mut Vec<u8>| write::message(lines, src, dest, header, only, fields);
         self.output.borrow_mut().message(dest, kind, write)
     }
 
@@ -445,25 +485,6 @@ impl Core {
         for msg_id in pending {
             let error = Error::timeout("the input ended before the answer came");
             self.complete_rpc(msg_id, None, Err(error));
-        }
-    }
-}
-
-/// A request, borrowed from the line or from a waiting task.
-#[derive(Clone, Copy)]
-pub(crate) struct RequestRef<'a> {
-    pub(crate) src: &'a str,
-    pub(crate) msg_id: Option<&'a str>,
-    /// How long its line is, in bytes.
-    pub(crate) size: usize,
-}
-
-impl Request {
-    pub(crate) fn borrow(&self) -> RequestRef<'_> {
-        RequestRef {
-            src: &self.src,
-            msg_id: self.msg_id.as_deref(),
-            size: self.size,
         }
     }
 }
