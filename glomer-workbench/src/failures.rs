@@ -104,7 +104,7 @@ impl fmt::Display for Failures {
             let such_as = if kind.sample == kind.error {
                 kind.error.to_string()
             } else {
-                format!("such as {}", kind.sample)
+                format!("such as {}", kind.sample.shortened())
             };
             write!(f, "{end}{} × {} {came_to}: {such_as}", kind.count, kind.f)?;
         }

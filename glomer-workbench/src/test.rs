@@ -442,7 +442,7 @@ impl fmt::Display for Tested {
         if !why.is_empty() {
             writeln!(f, "{why}")?;
         }
-        f.write_str(&self.results.map.pretty(WIDTH))
+        f.write_str(&self.results.map.shortened().pretty(WIDTH))
     }
 }
 

@@ -248,3 +248,22 @@ proptest! {
         let _ = Edn::parse(&text);
     }
 }
+
+#[test]
+fn of_a_long_string_people_see_the_beginning_and_how_long_it_is() {
+    let (long, as_it_is) = ("é".repeat(1_001), "é".repeat(1_000));
+    let cut = format!("{as_it_is}… (1001 characters)");
+    for shape in [
+        "@",
+        "(1 @)",
+        "[@ nil]",
+        "#{@}",
+        "{:a @}",
+        "{@ :b}",
+        "#some/tag [@]",
+    ] {
+        let with = |text: &str| Edn::parse(&shape.replace('@', &format!("\"{text}\""))).unwrap();
+        assert_eq!(with(&long).shortened(), with(&cut), "{shape}");
+        assert_eq!(with(&as_it_is).shortened(), with(&as_it_is), "{shape}");
+    }
+}

@@ -255,6 +255,16 @@ const CASES: &[Case] = &[
         &[("/workload/errors", "something else")],
     ),
     Case {
+        options: "--node-count 1 --time-limit 2 --rate 2",
+        says: &["xxx… (300000 characters)"],
+        ..invalid(
+            "echo",
+            SETS,
+            "broken.py goes-on-and-on",
+            &[("/workload/errors", "xxx\"")],
+        )
+    },
+    Case {
         says: &["its type should be \"echo_ok\""],
         ..valid("echo", SETS, "broken.py wrong-type")
     },

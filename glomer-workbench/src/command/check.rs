@@ -67,7 +67,7 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     let text = if args.json {
         serde_json::to_string_pretty(&results)?
     } else {
-        results.pretty(Edn::RESULTS_WIDTH)
+        results.shortened().pretty(Edn::RESULTS_WIDTH)
     };
     print(&text)?;
     let why = Why::of_history(&checked).brief();

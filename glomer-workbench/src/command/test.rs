@@ -176,7 +176,10 @@ fn show(
     }
     // Of many runs, those that went well are told in one line.
     if number == 0 || ending != Ending::Valid {
-        print(&format!("{}\n\n", results.pretty(Edn::RESULTS_WIDTH)))?;
+        print(&format!(
+            "{}\n\n",
+            results.shortened().pretty(Edn::RESULTS_WIDTH)
+        ))?;
     }
     if ending != Ending::Valid {
         progress.mention(&Failures::of(&run.history));

@@ -4,6 +4,9 @@ use std::fmt::{self, Write};
 
 use super::Edn;
 
+/// So many characters of a string are shown to people.
+const LONGEST: usize = 1_000;
+
 impl fmt::Display for Edn {
     /// The value on one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +105,31 @@ fn character(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
 impl Edn {
     /// The width Jepsen writes `results.edn` with.
     pub const RESULTS_WIDTH: usize = 70;
+
+    /// The value for people to look at: of a string with more than a thousand characters, these
+    /// and how many there are.
+    pub fn shortened(&self) -> Edn {
+        let all = |items: &[Edn]| items.iter().map(Edn::shortened).collect();
+        match self {
+            Self::String(text) => match text.char_indices().nth(LONGEST) {
+                None => self.clone(),
+                Some((end, _)) => {
+                    let count = text.chars().count();
+                    format!("{}… ({count} characters)", &text[..end]).into()
+                }
+            },
+            Self::List(items) => Self::List(all(items)),
+            Self::Vector(items) => Self::Vector(all(items)),
+            Self::Set(items) => Self::Set(all(items)),
+            Self::Map(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, value)| (key.shortened(), value.shortened()));
+                Self::Map(entries.collect())
+            }
+            Self::Tagged(tag, value) => Self::Tagged(tag.clone(), Box::new(value.shortened())),
+            other => other.clone(),
+        }
+    }
 
     /// The value over as many lines as it takes to keep within `width` columns where that is
     /// possible, laid out as Fipp does: a collection that fits on the rest of its line stays on

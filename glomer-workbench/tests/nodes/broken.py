@@ -52,6 +52,8 @@ if mode == "no-line-break":
 if mode == "init-error":
     node.id = "n0"
     node.on("init")(lambda message: node.error(13, "not today"))
+if mode == "goes-on-and-on":
+    node.on("echo")(lambda message: {"type": "echo_ok", "echo": "x" * 300_000})
 if mode == "changes":
     node.on("echo")(lambda message: {"type": "echo_ok", "echo": "something else"})
 
