@@ -54,6 +54,8 @@ enum GaveUp {
 /// An answer that is none, and what is wrong with it.
 #[derive(Clone, Debug)]
 pub(crate) struct WrongAnswer {
+    /// The name of who gave it.
+    pub(crate) from: Arc<str>,
     pub(crate) problem: String,
     pub(crate) answer: String,
 }
@@ -61,6 +63,8 @@ pub(crate) struct WrongAnswer {
 /// An answer, as it was written and as it was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Incoming {
+    /// The name of who gave it.
+    pub(crate) from: Arc<str>,
     pub(crate) text: Arc<str>,
     pub(crate) body: Edn,
 }
@@ -161,6 +165,7 @@ impl Client {
 
     async fn malformed<T>(&self, problem: &str, answer: &Incoming) -> T {
         let wrong = WrongAnswer {
+            from: answer.from.clone(),
             problem: problem.to_owned(),
             answer: json_text(&answer.body),
         };

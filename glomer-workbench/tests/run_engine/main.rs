@@ -45,6 +45,7 @@ struct Ran {
     history: History,
     journal: Journal,
     problem: Option<Problem>,
+    warnings: Vec<String>,
     /// What was done to processes, and when.
     processes: Vec<(Duration, String)>,
     ended: Duration,
@@ -124,11 +125,21 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
             now = alarm.map_or(next, |alarm| alarm.min(next));
         }
     }
+    let warnings = engine.warnings().to_vec();
+    let status = engine.status(now);
     let (history, journal, problem) = engine.finish();
+    let ended = |kind| {
+        let ops = history.client_ops().filter(|op| op.kind == kind);
+        ops.count() as u64
+    };
+    assert_eq!(status.ok, ended(OpType::Ok));
+    assert_eq!(status.fail, ended(OpType::Fail));
+    assert_eq!(status.info, ended(OpType::Info));
     Ran {
         history,
         journal,
         problem,
+        warnings,
         processes,
         ended: now,
     }

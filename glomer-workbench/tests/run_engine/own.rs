@@ -32,6 +32,9 @@ struct Does<P>(P);
 
 /// A way to perform an operation, whose number is given.
 trait Way: Clone + Send + Sync + 'static {
+    /// Whether clients outlive their processes.
+    const KEEPS: bool = false;
+
     /// How often the client performed an operation before, and the client.
     fn perform(done: &mut u64, client: &Client) -> impl Future<Output = Result<Value, Error>>;
 
@@ -62,6 +65,10 @@ impl<P: Way> Workload for Does<P> {
         P::errors()
     }
 
+    fn keeps_clients(&self) -> bool {
+        P::KEEPS
+    }
+
     fn check(&self, _: &History<Go, Value>) -> Verdict {
         Verdict::new(true)
     }
@@ -90,7 +97,10 @@ struct All;
 
 impl Way for All {
     async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
-        let (n0, n1) = (client.node("n0"), client.node("n1"));
+        let [n0, n1] = client.nodes() else {
+            panic!("{:?}", client.nodes());
+        };
+        let (n0, n1) = (client.node(n0), client.node(n1));
         let (mut one, mut other) = (pin!(n0.json(ping())), pin!(n1.json(ping())));
         let (mut first, mut second) = (None, None);
         poll_fn(|cx| {
@@ -270,6 +280,47 @@ fn a_crash_ends_the_client_and_its_session() {
     assert_eq!(processes.nth(3), Some(Process::Client(1)));
 }
 
+/// Asks, and crashes every third time.
+#[derive(Clone)]
+struct Staggers<const KEEPS: bool>;
+
+impl<const KEEPS: bool> Way for Staggers<KEEPS> {
+    const KEEPS: bool = KEEPS;
+
+    async fn perform(done: &mut u64, client: &Client) -> Result<Value, Error> {
+        *done += 1;
+        let answer = client.json(ping()).await;
+        if *done == 3 {
+            client.crash::<()>().await;
+        }
+        answer
+    }
+}
+
+#[test]
+fn each_process_has_a_client_of_its_own_unless_the_workload_keeps_them() {
+    let clients = |plan| {
+        let mut clients: Vec<String> = Vec::new();
+        let ran = run(plan, &mut |number, src, body| {
+            if body["type"] == "ping" {
+                clients.push(src.to_owned());
+            }
+            echo(number, src, body)
+        });
+        let mut processes: Vec<Process> = ran.ops(OpType::Invoke).map(|op| op.process).collect();
+        assert_eq!(clients.len(), processes.len());
+        clients.dedup();
+        processes.dedup();
+        (clients.len(), processes.len())
+    };
+    let (own, processes) = clients(plan(Does(Staggers::<false>), 1));
+    assert!(processes > 10);
+    assert_eq!(own, processes);
+    let (kept, processes) = clients(plan(Does(Staggers::<true>), 1));
+    assert!(processes > 10);
+    assert_eq!(kept, 1);
+}
+
 /// Waits for a node that does not answer.
 #[derive(Clone)]
 struct Waits;
@@ -364,20 +415,21 @@ fn an_answer_that_nobody_wants_any_more_is_not_waited_for() {
     );
 }
 
-/// Asks for a lock that is granted in another form.
+/// Asks the last node for a lock that is granted in another form.
 #[derive(Clone)]
 struct Typed;
 
 impl Way for Typed {
     async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
-        Ok(client.call(Acquire { lock: 1 }).await?.into())
+        let last = client.node(client.nodes().last().unwrap());
+        Ok(last.call(Acquire { lock: 1 }).await?.into())
     }
 }
 
 #[test]
 fn an_answer_that_is_no_reply_is_told() {
     let mut node = |_: usize, src: &str, body: &Value| vec![ok(src, body, json!({"granted": 1}))];
-    let ran = run(plan(Does(Typed), 1), &mut node);
+    let ran = run(plan(Does(Typed), 2), &mut node);
     let completions = completions(&ran);
     let (kind, _, error) = &completions[0];
     assert_eq!(*kind, OpType::Info);
@@ -385,6 +437,11 @@ fn an_answer_that_is_no_reply_is_told() {
         error.contains("answer to `acquire`: field `granted`"),
         "{error}"
     );
+    // The history has all of them; the first few are told while the run goes on.
+    assert!(completions.len() > 5);
+    assert_eq!(ran.warnings.len(), 5);
+    let told = r#"n1 answered op with {"granted":1,"in_reply_to":1,"type":"acquire_ok"}, but"#;
+    assert!(ran.warnings[0].starts_with(told), "{}", ran.warnings[0]);
 }
 
 /// Asks a node that is not there.

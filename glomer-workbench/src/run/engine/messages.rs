@@ -181,6 +181,7 @@ impl Engine {
                 };
                 if let Some(number) = self.clients.answered(dest, &read) {
                     let answer = Incoming {
+                        from: self.names[src.index()].clone(),
                         text: body,
                         body: read,
                     };

@@ -78,9 +78,13 @@ impl Engine {
             && self.wrong_answers < WARNINGS
         {
             self.wrong_answers += 1;
-            let node = &self.names[thread % self.nodes.len()];
-            let (f, WrongAnswer { problem, answer }) = (&op.notation.f, wrong);
-            let text = format!("{node} answered {f} with {answer}, but {problem}");
+            let f = &op.notation.f;
+            let WrongAnswer {
+                from,
+                problem,
+                answer,
+            } = wrong;
+            let text = format!("{from} answered {f} with {answer}, but {problem}");
             self.warn(text);
         }
         let process = self.threads.process(thread);
