@@ -73,18 +73,16 @@ pub(super) fn find(events: &[Event<'_>], facts: &Facts, names: &Names<'_>) -> Cy
 }
 
 fn cycle_of(graph: &Graph, component: &[u32]) -> Vec<Step> {
+    let of_messages = CycleSpec {
+        name: "G1c",
+        allowed: WR,
+        rw: RwMode::None,
+        need_wr: true,
+        need: 0,
+    };
     let deadline = Instant::now() + SEARCH;
-    for (allowed, need) in [(WR, 0), (WR | REALTIME, REALTIME)] {
-        let spec = CycleSpec {
-            name: "G1c",
-            allowed,
-            rw: RwMode::None,
-            need_wr: true,
-            need,
-        };
-        if let Search::Found(cycle) = find_cycle(graph, component, &spec, deadline) {
-            return cycle;
-        }
+    if let Search::Found(cycle) = find_cycle(graph, component, &of_messages, deadline) {
+        return cycle;
     }
     any_cycle(graph, component)
 }

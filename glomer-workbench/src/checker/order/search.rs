@@ -116,7 +116,7 @@ pub(super) fn search<M: Model>(
     calls: &[Call],
     steps: &mut usize,
 ) -> Found {
-    let mut events: Vec<(usize, Edge)> = Vec::with_capacity(calls.len() * 2);
+    let mut events: Vec<(usize, Edge)> = Vec::new();
     let mut unknown: Vec<Unknown> = Vec::new();
     let mut places = FxHashMap::default();
     for (number, call) in calls.iter().enumerate() {
