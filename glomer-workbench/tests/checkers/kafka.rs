@@ -809,3 +809,38 @@ fn the_lag_is_counted_from_what_was_polled_before() {
     let sends = kafka("0 invoke send [[:send \"k\" 1]]\n0 ok send [[:send \"k\" [0 1]]]");
     assert_has(&sends, "{:worst-realtime-lag {:time 0.0, :lag 0.0}}");
 }
+
+#[test]
+fn each_key_of_a_poll_has_a_lag_of_its_own() {
+    let results = kafka(
+        r#"
+        0 invoke send [[:send "k" 1]]
+        0 ok send [[:send "k" [0 1]]]
+        0 invoke send [[:send "k" 2]]
+        0 ok send [[:send "k" [1 2]]]
+        0 invoke send [[:send "l" 3]]
+        0 ok send [[:send "l" [0 3]]]
+        0 invoke send [[:send "l" 4]]
+        0 ok send [[:send "l" [1 4]]]
+        1 invoke poll [[:poll]]
+        1 ok poll [[:poll {"k" [[0 1]] "l" [[0 3] [1 4]]}]]
+        "#,
+    );
+    assert_has(
+        &results,
+        r#"{:worst-realtime-lag {:time 0.08, :process 1, :key "k", :lag 0.05}}"#,
+    );
+    // A key without messages lags behind its first.
+    let in_vain = kafka(
+        r#"
+        0 invoke send [[:send "k" 1]]
+        0 ok send [[:send "k" [0 1]]]
+        1 invoke poll [[:poll]]
+        1 ok poll [[:poll {"k" []}]]
+        "#,
+    );
+    assert_has(
+        &in_vain,
+        r#"{:worst-realtime-lag {:time 0.02, :process 1, :key "k", :lag 0.01}}"#,
+    );
+}

@@ -400,8 +400,12 @@ fn dozens_of_concurrent_operations_that_do_the_same_are_no_trouble() {
 #[test]
 fn the_verdict_is_maelstroms() {
     const STEP: &str = "knossos.model/CASRegister step";
-    const PAIRS: &str = "knossos.history/complete and without-failures";
+    const FAILURES: &str = "knossos.history/complete and without-failures";
+    const INFOS: &str = "knossos.linear/step and knossos.wgl/check, which pass over :info";
+    const OPEN: &str = "knossos.history/with-synthetic-infos";
+    const ORDERS: &str = "knossos.linear/jit-linearizations";
     const KEYS: &str = "jepsen.independent/checker";
+    const FAULTS: &str = "jepsen.independent/subhistories, which every key has the faults in";
     let write = |value: &str| format!("0 invoke write [1 {value}]\n0 ok write [1 {value}]\n");
     let read = |value: &str| format!("9 invoke read [1 nil]\n9 ok read [1 {value}]\n");
     let written = |value: &str, seen: &str| write(value) + &read(seen);
@@ -442,51 +446,98 @@ fn the_verdict_is_maelstroms() {
             ),
             (
                 "fail: a write that took effect",
-                PAIRS,
+                FAILURES,
                 "false",
                 &after("2 invoke write [1 2]\n2 fail write [1 2]", "2"),
             ),
             (
                 "fail: a write that did not",
-                PAIRS,
+                FAILURES,
                 "true",
                 &after("2 invoke write [1 2]\n2 fail write [1 2]", "1"),
             ),
             (
                 "fail: a cas that had to succeed",
-                PAIRS,
+                FAILURES,
                 "true",
                 &after("2 invoke cas [1 [1 2]]\n2 fail cas [1 [1 2]]", "1"),
             ),
             (
                 "fail: a read of what is there",
-                PAIRS,
+                FAILURES,
                 "true",
                 &after("2 invoke read [1 nil]\n2 fail read [1 nil]", "1"),
             ),
             (
                 "info: a write that took effect",
-                PAIRS,
+                INFOS,
                 "true",
                 &after("2 invoke write [1 2]\n2 info write [1 2]", "2"),
             ),
             (
                 "info: a write that did not",
-                PAIRS,
+                INFOS,
                 "true",
                 &after("2 invoke write [1 2]\n2 info write [1 2]", "1"),
             ),
             (
                 "info: a cas that cannot have taken effect",
-                PAIRS,
+                INFOS,
                 "false",
                 &after("2 invoke cas [1 [3 2]]\n2 info cas [1 [3 2]]", "2"),
             ),
             (
                 "info: a read after a timeout, a missing field or another type",
-                PAIRS,
+                INFOS,
                 "true",
                 &after("2 invoke read [1 nil]\n2 info read [1 nil]", "1"),
+            ),
+            (
+                "no completion: a write that took effect",
+                OPEN,
+                "true",
+                &after("2 invoke write [1 2]", "2"),
+            ),
+            (
+                "no completion: a write that did not",
+                OPEN,
+                "true",
+                &after("2 invoke write [1 2]", "1"),
+            ),
+            (
+                "no completion: a cas that cannot have taken effect",
+                OPEN,
+                "false",
+                &after("2 invoke cas [1 [3 2]]", "2"),
+            ),
+            (
+                "ok: two at once, of which the one that ended first was the last",
+                ORDERS,
+                "true",
+                &after(
+                    "2 invoke write [1 2]\n3 invoke write [1 3]
+                     2 ok write [1 2]\n3 ok write [1 3]",
+                    "2",
+                ),
+            ),
+            (
+                "ok: two at once, both of which are undone",
+                ORDERS,
+                "false",
+                &after(
+                    "2 invoke write [1 2]\n3 invoke write [1 3]
+                     2 ok write [1 2]\n3 ok write [1 3]",
+                    "1",
+                ),
+            ),
+            (
+                "faults between the operations",
+                FAULTS,
+                "true",
+                &after(
+                    "nemesis info start-partition nil\nnemesis info start-partition [1 2]",
+                    "1",
+                ),
             ),
             (
                 "null: of what was written",
@@ -516,7 +567,7 @@ fn the_verdict_is_maelstroms() {
             ),
             (
                 "late: an unknown write that takes effect after another",
-                PAIRS,
+                INFOS,
                 "true",
                 &after(
                     "2 invoke write [1 2]\n2 info write [1 2]\n3 invoke write [1 3]
@@ -526,7 +577,7 @@ fn the_verdict_is_maelstroms() {
             ),
             (
                 "late: and is undone",
-                PAIRS,
+                INFOS,
                 "false",
                 &after(
                     "2 invoke write [1 2]\n2 info write [1 2]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 use glomer_workbench::checker::{Effect, Model, linearizable, sequentially_consistent};
+use glomer_workbench::edn::Edn;
 use glomer_workbench::history::typed::{History, Operation, Outcome};
 use glomer_workbench::verdict::{Validity, Verdict};
 use proptest::prelude::*;
@@ -563,7 +564,18 @@ fn objects_are_checked_for_themselves() {
         };
         let verdict = linearizable(&history, &two);
         assert_eq!(verdict.validity(), of_key(0).max(of_key(1)), "seed {seed}");
+        let keys: HashSet<u8> = history.iter().map(|operation| operation.op.0).collect();
+        let failures = (0..2).filter(|key| of_key(*key) == Validity::False);
+        let failures: Vec<String> = failures.map(|key| key.to_string()).collect();
+        assert_eq!(verdict.get("object-count"), Some(&keys.len().into()));
+        assert_eq!(verdict.get("failures"), Some(&Edn::list(failures)));
     }
+}
+
+#[test]
+fn a_model_without_words_of_its_own_shows_operations_as_they_are() {
+    assert_eq!(Queue.words(&None, Some(&Some(1))), "None → Some(1)");
+    assert_eq!(Queue.words(&Some(2), None), "Some(2)");
 }
 
 #[test]

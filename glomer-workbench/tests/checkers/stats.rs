@@ -53,6 +53,32 @@ fn every_function_must_succeed_once_but_crash() {
 }
 
 #[test]
+fn what_did_not_succeed_is_the_reason() {
+    let history = history(
+        "
+        0 invoke read
+        0 fail read
+        1 invoke read
+        1 info read
+        2 invoke read
+        2 info read
+        ",
+    );
+    let stats = checker::stats(&history);
+    let [reason] = stats.reasons() else {
+        panic!("{stats:?}");
+    };
+    assert_eq!(reason.headline(), "no `read` succeeded");
+    assert_eq!(reason.lines(), ["Of 3, 1 failed, and of 2 nobody knows."]);
+    let availability = checker::availability(&history, Some(Availability::Total));
+    let [reason] = availability.reasons() else {
+        panic!("{availability:?}");
+    };
+    assert_eq!(reason.lines(), ["0 of 3 did, and at least 100 % must."]);
+    assert_eq!(checker::availability(&history, None).reasons(), []);
+}
+
+#[test]
 fn without_operations_stats_and_availability_are_valid() {
     let none = History::default();
     let expected = "{:valid? true, :count 0, :ok-count 0, :fail-count 0, :info-count 0, :by-f {}}";

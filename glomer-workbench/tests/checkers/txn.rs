@@ -103,6 +103,7 @@ const REGISTERS: &str = "
 
 #[test]
 fn transactions_one_after_the_other_satisfy_every_model() {
+    assert!(ConsistencyModel::all().len() > 20);
     for model in ConsistencyModel::all() {
         for (workload, lines) in [("txn-list-append", LISTS), ("txn-rw-register", REGISTERS)] {
             assert_has(&txn(workload, model.name(), lines), "{:valid? true}");
@@ -838,6 +839,19 @@ fn the_verdict_over_answers_is_maelstroms() {
              1 ok txn [[:r 1 [1 2]]]
              1 invoke txn [[:r 1 nil]]
              1 ok txn [[:r 1 [1]]]",
+        ),
+        (
+            "ok: the same, and the longer one is read later",
+            DIRTY,
+            ":unknown",
+            "0 invoke txn [[:append 1 1]]
+             0 ok txn [[:append 1 1]]
+             0 invoke txn [[:append 1 2]]
+             0 ok txn []
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1]]]
+             1 invoke txn [[:r 1 nil]]
+             1 ok txn [[:r 1 [1 2]]]",
         ),
         (
             "ok: a read is missing from the answer",
