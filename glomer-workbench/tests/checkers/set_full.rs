@@ -1,6 +1,8 @@
 //! broadcast and g-set
 
-use crate::support::{assert_has, assert_table, check};
+use glomer_workbench::workload::Setting;
+
+use crate::support::{assert_has, assert_table, check, history, verdict};
 
 #[test]
 fn what_was_added_and_is_read_ever_after_is_stable() {
@@ -23,6 +25,32 @@ fn what_was_added_and_is_read_ever_after_is_stable() {
           :duplicated-count 0}",
     );
     assert_eq!(results.get("lost-latencies"), None);
+}
+
+/// As in Jepsen's `set-full-element-results`, an element is there from the moment after the last
+/// read without it began.
+#[test]
+fn an_element_is_stale_up_to_the_moment_after_it_was_last_absent() {
+    let mut history = history(
+        "
+        0 invoke add 1
+        0 ok add 1
+        1 invoke read
+        1 ok read []
+        1 invoke read
+        1 ok read [1]
+        ",
+    );
+    for (began, latency) in [(19_999_998, 9), (19_999_999, 10)] {
+        history.0[2].time = began;
+        assert_has(
+            &verdict("g-set", &history, &Setting::new(1)),
+            &format!(
+                "{{:stable-latencies {{0 {latency}, 0.5 {latency}, 0.95 {latency},
+                                     0.99 {latency}, 1 {latency}}}}}"
+            ),
+        );
+    }
 }
 
 #[test]
