@@ -1,7 +1,5 @@
 //! What clients ask of a ticket machine, and what must hold.
 
-use std::collections::BTreeMap;
-
 use glomer_workbench::prelude::*;
 
 use CRATE::Draw;
@@ -34,19 +32,6 @@ impl Workload for Tickets {
     }
 
     fn check(&self, history: &History<Op, u64>) -> Verdict {
-        let mut tickets: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for draw in history {
-            if let Some(ticket) = draw.output() {
-                tickets.entry(*ticket).or_default().push(draw.invoked.index);
-            }
-        }
-        let drawn: usize = tickets.values().map(Vec::len).sum();
-        tickets.retain(|_, draws| draws.len() > 1);
-        let verdict = Verdict::new(tickets.is_empty()).figure("drawn-count", drawn);
-        tickets
-            .into_iter()
-            .fold(verdict, |verdict, (ticket, draws)| {
-                verdict.because(format!("ticket {ticket} was drawn more than once"), draws)
-            })
+        unique(history)
     }
 }
