@@ -9,16 +9,14 @@ use std::time::Duration;
 use glomer_runtime::Init;
 use glomer_runtime::sim::{Delivery, Latency, Program, command_for, find_seed};
 
-use crate::checker::{Availability, ConsistencyModel, WHY};
+use crate::checker::{Availability, ConsistencyModel};
 use crate::edn::Edn;
-use crate::history::OpType;
 use crate::results::{Expectations, Results, results};
 use crate::run::drive::{TURN_LATENCY, in_process};
 use crate::run::nemesis::Faults;
 use crate::run::plan::Plan;
 use crate::run::{Run, Timing};
 use crate::verdict::{Reason, Validity, Verdict, merge_validity};
-use crate::why::Why;
 use crate::workload::{Topology, Workload};
 
 /// As wide are the results in an explanation.
@@ -31,8 +29,8 @@ const WIDTH: usize = 100;
 /// is not told otherwise is as there: 5 nodes with a client each, 5 operations a second for a
 /// minute, links without latency, no faults. Requests of clients do not wait behind what is
 /// under way to their node, as they do under Maelstrom ([`delivery`](Test::delivery)), and a
-/// run is not invalid because some function never succeeded; but one in which nothing
-/// succeeded is unknown.
+/// run in which some function never succeeded is not invalid but unknown, as is one in which
+/// nothing was done.
 ///
 /// ```
 /// use glomer_runtime::prelude::*;
@@ -250,7 +248,8 @@ impl Test {
     }
 
     /// Does not refuse runs of which it is unknown whether they are valid, such as one whose
-    /// nodes were all killed all the time. At least one run must be valid all the same.
+    /// nodes were all killed all the time, so that some function never succeeded. At least one
+    /// run must be valid all the same.
     pub fn tolerate_unknown(mut self) -> Test {
         self.tolerate_unknown = true;
         self
@@ -343,20 +342,25 @@ impl Test {
             run,
             results,
         };
-        // Under Maelstrom a run is invalid, too, in which some function never succeeded. Among
-        // many seeds with many faults there are such runs, and nothing is wrong with them.
+        // As under Maelstrom, every function must have succeeded. Among many seeds with many
+        // faults there are runs in which one did not, and nothing is wrong with the nodes, so
+        // here that is unknown.
         let checked = &tested.results.checked;
-        let verdicts = [&checked.exceptions, &checked.availability];
-        let validity = merge_validity(verdicts.map(Verdict::validity));
-        let found = checked.workload.validity();
-        let history = &tested.run.history;
-        let any_ok = history.client_ops().any(|op| op.kind == OpType::Ok);
-        if any_ok {
-            tested.set_validity(merge_validity([validity, found]));
-        } else {
+        let unknown_at_worst = |verdict: &Verdict| verdict.validity().min(Validity::Unknown);
+        let nothing = checked.stats.get("ok-count") == Some(&Edn::Int(0));
+        tested.set_validity(merge_validity([
+            checked.exceptions.validity(),
+            checked.availability.validity(),
+            unknown_at_worst(&checked.stats),
+            if nothing {
+                Validity::Unknown
+            } else {
+                checked.workload.validity()
+            },
+        ]));
+        if nothing {
             let text = "not one operation was :ok, so there is nothing to go by";
-            tested.set_validity(validity);
-            tested.object(Validity::Unknown, text.to_owned());
+            tested.objections.push(text.to_owned());
         }
         if let Some(problem) = &tested.run.problem {
             let validity = if problem.is_violation() {
@@ -409,11 +413,6 @@ impl Tested {
     fn set_validity(&mut self, validity: Validity) {
         self.results.validity = validity;
         self.results.map.insert("valid?", validity.into());
-        if validity == Validity::True {
-            // A function that never succeeded is no fault here.
-            self.results.why = Why::default();
-            self.results.map.remove(WHY);
-        }
     }
 
     /// The verdict over all of it.

@@ -11,7 +11,7 @@ use glomer_workbench::checker::Availability;
 use glomer_workbench::history::OpType;
 use glomer_workbench::run::nemesis::{Duplicate, Kill, Loss, Partition, Pause, Skew, Slow};
 use glomer_workbench::verdict::Validity;
-use glomer_workbench::workload::{self, LinKv, UniqueIds};
+use glomer_workbench::workload::{self, GCounter, LinKv, UniqueIds};
 use glomer_workbench::{Test, Tested};
 
 /// A store that `n0` keeps, or every node for itself, which is wrong.
@@ -247,6 +247,27 @@ fn without_an_answer_nobody_knows_and_that_is_not_valid() {
         text.ends_with("4 runs: 0 valid, 0 invalid, 4 unknown"),
         "{text}"
     );
+}
+
+struct Unread;
+
+#[handler("add", message = AddUnread)]
+fn add_unread(_: &Unread, delta: i64) {}
+
+#[handler("read", message = ReadUnread)]
+fn read_unread(_: &Unread) -> Result<(), Error> {
+    Err(Error::abort("not now"))
+}
+
+/// The command calls such a run invalid, as Maelstrom does.
+#[test]
+fn a_function_that_never_succeeds_is_not_valid() {
+    let counted = || Test::new(GCounter).time_limit(secs(5)).seeds(0..2);
+    let tests = counted().run_with(|_| Unread);
+    assert_eq!(tests.refused().unwrap().validity(), Validity::Unknown);
+    let text = complaint(|| counted().run_with(|_| Unread).assert_valid());
+    assert!(text.contains("no `read` succeeded"), "{text}");
+    assert!(!text.contains("not one operation was :ok"), "{text}");
 }
 
 /// How long each operation took.
