@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 use crate::command;
 use crate::results::FAILURE;
+use crate::say::tell;
 use crate::workload::{AnyWorkload, Workload, Workloads};
 
 /// Run and check nodes that speak Maelstrom's protocol, in any language.
@@ -44,22 +45,6 @@ enum Command {
         /// The command
         command: Option<String>,
     },
-}
-
-/// Writes a line to standard output.
-///
-/// # Errors
-/// If it cannot be written, unless whoever reads it has seen enough.
-pub(crate) fn print(line: &str) -> io::Result<()> {
-    match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
-}
-
-/// Writes a line to standard error, if anyone is left to hear it.
-pub(crate) fn tell(text: &impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// What is wrong with an argument that was to be an option and begins with another dash than

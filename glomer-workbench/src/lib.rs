@@ -10,6 +10,7 @@
 //! glomer-workbench = { version = "0.1", default-features = false }
 //! ```
 
+pub mod checked;
 pub mod checker;
 #[cfg(feature = "command")]
 pub mod cli;
@@ -22,6 +23,8 @@ pub mod history;
 pub mod report;
 pub mod results;
 pub mod run;
+#[cfg(feature = "command")]
+mod say;
 #[cfg(feature = "command")]
 pub mod store;
 mod test;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use hdrhistogram::Histogram;
 
-use crate::checker::{self, Availability, Checked, Validity, WARNINGS, WHY, merge_validity};
+use crate::checked::{Checked, WARNINGS, WHY, check};
+use crate::checker::Availability;
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::history::OpType;
@@ -12,6 +13,7 @@ use crate::run::journal::{Counts, Journal};
 use crate::run::nemesis::Faults;
 use crate::run::problem::Problem;
 use crate::run::{Run, Timing};
+use crate::verdict::{Validity, Verdict, merge_validity};
 use crate::why::Why;
 use crate::workload::{AnyWorkload, Setting};
 
@@ -57,14 +59,14 @@ pub struct Results {
 
 /// Checks a run.
 pub fn results(run: &Run, expected: &Expectations) -> Results {
-    let checked = checker::check(
+    let checked = check(
         &expected.workload,
         &expected.setting,
         &run.history,
         expected.availability,
     );
     let mut verdicts = vec![checked.validity()];
-    let shown = |verdict: &checker::Verdict| verdict.to_edn(&run.history);
+    let shown = |verdict: &Verdict| verdict.to_edn(&run.history);
     let mut map = Edn::map([
         ("exceptions", shown(&checked.exceptions)),
         ("stats", shown(&checked.stats)),
@@ -95,7 +97,12 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
         });
     }
     let validity = merge_validity(verdicts);
-    let why = Why::of_run(&checked, run, &expected.setting, &expected.faults);
+    let why = Why::of_run(
+        checked.most_telling(),
+        run,
+        &expected.setting,
+        &expected.faults,
+    );
     if let Some(why) = why.to_edn() {
         map.insert(WHY, why);
     }

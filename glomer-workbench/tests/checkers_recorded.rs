@@ -4,7 +4,8 @@
 //! errors they are abridged: reduced to the parts that a history determines, and every operation
 //! in them to its index.
 
-use glomer_workbench::checker::{self, ConsistencyModel};
+use glomer_workbench::checked;
+use glomer_workbench::checker::ConsistencyModel;
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
 use glomer_workbench::workload::{Setting, Workloads};
@@ -19,7 +20,7 @@ fn check(workload: &str, history: &str, setting: &Setting) -> Edn {
 fn results(workload: &str, history: &History, setting: &Setting) -> Edn {
     let workloads = Workloads::default();
     let workload = workloads.get(workload).unwrap();
-    checker::check(workload, setting, history, None).to_edn(history)
+    checked::check(workload, setting, history, None).to_edn(history)
 }
 
 /// A history that went through JSON, where keywords are strings, gets the same results.

@@ -19,11 +19,11 @@ use super::options::Options;
 use super::program::Program;
 use super::seeds::Seeds;
 use super::test;
-use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::results::Ending;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
+use crate::say::{print, tell};
 use crate::workload::Workloads;
 
 /// The options of `glomer challenge`.

@@ -4,11 +4,12 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::checker::{Availability, ConsistencyModel, check};
-use crate::cli::{print, tell};
+use crate::checked::check;
+use crate::checker::{Availability, ConsistencyModel};
 use crate::edn::Edn;
 use crate::history::{History, Process};
 use crate::results::Ending;
+use crate::say::{print, tell};
 use crate::why::Why;
 use crate::workload::{LinKv, Setting, Workload, Workloads};
 
@@ -70,7 +71,7 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
         results.shortened().pretty(Edn::RESULTS_WIDTH)
     };
     print(&text)?;
-    let why = Why::of_history(&checked).brief();
+    let why = Why::of_history(checked.most_telling()).brief();
     if !why.is_empty() {
         tell(&why);
     }

@@ -18,13 +18,13 @@ use super::attempt::{Attempt, Job};
 use super::seeds::Seeds;
 use super::summary::{Failure, Outcome, Summary};
 use super::test::replay;
-use crate::checker::WARNINGS;
-use crate::cli::print;
+use crate::checked::WARNINGS;
 use crate::edn::Edn;
 use crate::results::Ending;
 use crate::run::problem::Problem;
 use crate::run::process::stay_on_one_core;
 use crate::run::progress::Progress;
+use crate::say::print;
 use crate::store::RunDir;
 
 /// How many failures of a kind are kept; the others can be had again from their seeds.

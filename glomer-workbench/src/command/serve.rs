@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use maud::{DOCTYPE, html};
 use tiny_http::{Header, Request, Response, ResponseBox, Server};
 
-use crate::cli;
 use crate::edn::Edn;
+use crate::say::print;
 use crate::verdict::Validity;
 
 /// The options of `glomer serve`.
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
             args.port
         ))
     })?;
-    cli::print(&format!("http://{}/ shows the runs", server.server_addr()))?;
+    print(&format!("http://{}/ shows the runs", server.server_addr()))?;
     for request in server.incoming_requests() {
         let response = answer(&store, &request);
         // Whoever asked may be gone.

@@ -14,12 +14,12 @@ use super::options::Options;
 use super::search;
 use super::seeds::Seeds;
 use super::tally::Tally;
-use crate::cli::{print, tell};
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::results::{Ending, FAILURE};
 use crate::run::process::{Launch, stay_on_one_core};
 use crate::run::progress::Progress;
+use crate::say::{print, tell};
 use crate::store::RunDir;
 use crate::workload::Workloads;
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::edn::Edn;
-use crate::workload::Setting;
 
 /// The place of an invocation or a completion in the order of all that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -204,12 +203,9 @@ pub(crate) struct Cast {
 }
 
 impl Cast {
-    /// That of this setting. It is unknown if that has no threads.
-    pub(crate) fn of(setting: &Setting) -> Cast {
-        Cast {
-            nodes: setting.nodes.clone(),
-            threads: setting.concurrency,
-        }
+    /// That of so many threads. It is unknown if there are none.
+    pub(crate) fn new(nodes: Vec<String>, threads: usize) -> Cast {
+        Cast { nodes, threads }
     }
 
     /// The node that a process asks.

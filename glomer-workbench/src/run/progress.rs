@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::engine::Status;
-use crate::cli::tell;
+use crate::say::tell;
 
 /// A line on standard error that is redrawn, if that is a terminal.
 pub struct Progress {

@@ -9,12 +9,10 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 use self::messages::Messages;
-use crate::checker::{Checked, Validity};
 use crate::edn::Edn;
-use crate::history::typed::Cast;
 use crate::run::Run;
 use crate::run::nemesis::{Faults, period};
-use crate::verdict::Reason;
+use crate::verdict::{Reason, Validity, Verdict};
 use crate::workload::Setting;
 
 /// So many lines are shown in a terminal.
@@ -33,16 +31,9 @@ pub struct Why {
 }
 
 impl Why {
-    /// Of a history, whatever it came from: what checkers say of it.
-    pub fn of_history(checked: &Checked) -> Why {
-        // What the workload's checker found tells more than a count of what failed.
-        let parts = [
-            &checked.workload,
-            &checked.availability,
-            &checked.stats,
-            &checked.exceptions,
-        ];
-        let wrong = parts
+    /// Of a history, whatever it came from: what checkers say of it, the most telling first.
+    pub fn of_history<'v>(verdicts: impl IntoIterator<Item = &'v Verdict>) -> Why {
+        let wrong = verdicts
             .into_iter()
             .filter(|verdict| verdict.validity() != Validity::True);
         let mut reasons = wrong.flat_map(|verdict| verdict.reasons());
@@ -54,14 +45,19 @@ impl Why {
 
     /// Of a run in this setting with these faults: what checkers say of its history, and what
     /// became of messages.
-    pub fn of_run(checked: &Checked, run: &Run, setting: &Setting, faults: &Faults) -> Why {
-        let mut why = Why::of_history(checked);
+    pub fn of_run<'v>(
+        verdicts: impl IntoIterator<Item = &'v Verdict>,
+        run: &Run,
+        setting: &Setting,
+        faults: &Faults,
+    ) -> Why {
+        let mut why = Why::of_history(verdicts);
         if why.reasons.is_empty() {
             return why;
         }
         let periods = period::periods(&run.history, faults);
         let messages = Messages::new(&run.journal, &periods);
-        let cast = Cast::of(setting);
+        let cast = setting.cast();
         for reason in &mut why.reasons {
             *reason = reason.clone().with_messages(|what| messages.tell(what));
             let asked = reason.operations().iter();

@@ -12,7 +12,7 @@ use super::client::{Client, Incoming, Performance, Progress, Request, WrongAnswe
 use super::notation::{Notation, NotedOp, NotedOutput};
 use super::{FinalStep, FinalTurn, Setting, Turn, Workload};
 use crate::edn::Edn;
-use crate::history::typed::{Cast, History, Moment, Operation, Outcome};
+use crate::history::typed::{History, Moment, Operation, Outcome};
 use crate::history::{History as Record, OpType, Process};
 use crate::run::clients::Failure;
 use crate::run::threads::Threads;
@@ -129,7 +129,7 @@ impl<W: Workload> Erased for W {
         let mut workload = self.clone();
         workload.begin(setting);
         match history::<W>(record) {
-            Ok(history) => workload.check(&history.with_cast(Cast::of(setting))),
+            Ok(history) => workload.check(&history.with_cast(setting.cast())),
             Err(error) => Verdict::unknown(error),
         }
     }

@@ -109,7 +109,7 @@ use glomer_runtime::{Error, Rng};
 
 use crate::checker::ConsistencyModel;
 use crate::edn::Edn;
-use crate::history::typed::{History, Operation};
+use crate::history::typed::{Cast, History, Operation};
 use crate::verdict::Verdict;
 
 pub use crate::run::threads::Threads;
@@ -323,6 +323,11 @@ impl Setting {
             max_writes_per_key: 16,
             consistency_models: vec![ConsistencyModel::STRICT_SERIALIZABLE],
         }
+    }
+
+    /// Which processes ask which nodes.
+    pub(crate) fn cast(&self) -> Cast {
+        Cast::new(self.nodes.clone(), self.concurrency)
     }
 }
 

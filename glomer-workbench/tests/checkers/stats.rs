@@ -1,6 +1,7 @@
 //! stats, availability and exceptions, and the verdict over all
 
-use glomer_workbench::checker::{self, Availability, Validity, check, merge_validity};
+use glomer_workbench::checked::check;
+use glomer_workbench::checker::{self, Availability, Validity, merge_validity};
 use glomer_workbench::edn::Edn;
 use glomer_workbench::history::History;
 use glomer_workbench::workload::{Setting, Workloads};

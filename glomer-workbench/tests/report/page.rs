@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
-use glomer_workbench::checker::check;
+use glomer_workbench::checked::check;
 use glomer_workbench::history::History;
 use glomer_workbench::run::engine::Hits;
 use glomer_workbench::run::nemesis::{Fault, Kill, Strike};
@@ -118,7 +118,7 @@ fn why_seven_is_lost(parts: &mut Parts) {
         hits: Hits::default(),
     };
     let checked = check(&parts.workload, &setting, &run.history, None);
-    parts.why = Why::of_run(&checked, &run, &setting, &parts.nemesis);
+    parts.why = Why::of_run(checked.most_telling(), &run, &setting, &parts.nemesis);
     parts.journal = run.journal;
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use crate::cli::print;
+use crate::say::print;
 
 /// The options of `glomer new`.
 #[derive(Clone, Debug, clap::Args)]
