@@ -123,6 +123,11 @@ fn a_program_that_does_not_know_virtual_time_is_told_so() {
             r#"print('{"src":"n0","dest":"clock","body":{"type":"error","in_reply_to":1,"code":10}}', flush=True)"#,
             r#"answered the first turn with {"src":"n0","dest":"clock","body":{"type":"error""#,
         ),
+        // As `cat` does.
+        (
+            "print(line, end='', flush=True)\n    continue",
+            r#"answered the first turn with {"id":0,"src":"clock","dest":"n"#,
+        ),
         ("sys.exit(3)", "ended at its first turn: exit code 3"),
     ] {
         let node = place.node(&[("    turn = json", &format!("    {change}\n    turn = json"))]);
@@ -133,6 +138,7 @@ fn a_program_that_does_not_know_virtual_time_is_told_so() {
         assert!(told.contains(said), "{told}");
         assert!(told.contains("Without --clock virtual"), "{told}");
         assert!(told.contains("1 runs"), "the others are not run: {told}");
+        assert!(!told.contains("outside of its turn"), "{told}");
     }
 }
 

@@ -109,6 +109,8 @@ struct Member {
     messages: u64,
     /// The number of its last turn; 0 when it was not greeted yet.
     turn: u64,
+    /// Whether that turn is not over yet.
+    is_in_turn: bool,
     /// When it wants its next turn, by its own clock.
     next: Option<Duration>,
     /// Whether it has sent anything but the ends of its turns.
@@ -126,6 +128,7 @@ impl Member {
             inbox: Vec::new(),
             messages: 0,
             turn: 0,
+            is_in_turn: false,
             next: None,
             has_spoken: false,
         }
@@ -153,6 +156,7 @@ impl Member {
     fn begin_turn(&mut self, now: Duration, seed: u64) {
         let greeting = self.turn == 0;
         self.turn += 1;
+        self.is_in_turn = true;
         let Some(process) = &mut self.process else {
             return;
         };
@@ -241,6 +245,7 @@ impl Nodes for ByTurns<'_> {
         member.process = Some(process);
         member.incarnation += 1;
         member.turn = 0;
+        member.is_in_turn = false;
         member.next = None;
         member.has_spoken = false;
         Ok(())
@@ -345,8 +350,10 @@ impl Nodes for ByTurns<'_> {
 impl ByTurns<'_> {
     /// Takes what a node wrote outside of its turns.
     fn take_strays(&mut self, node: usize, sent: &mut dyn FnMut(usize, &[u8])) {
-        let Member { name, process, .. } = &mut self.members[node];
-        let Some(process) = process else { return };
+        let member = &mut self.members[node];
+        let (name, Some(process)) = (&member.name, &mut member.process) else {
+            return;
+        };
         let stray = &mut self.stray;
         process.read_lines(&mut self.buffer, |line| {
             note_stray(stray, name, line);
@@ -376,20 +383,23 @@ impl ByTurns<'_> {
                 }
                 match read(line, member.turn, &self.for_clock) {
                     Said::Done(next) => done = Some(next),
-                    Said::NotDone if greeting => instead = Some(excerpt(line)),
+                    Said::Message | Said::NotDone if greeting && wire::parse(line).is_ok() => {
+                        instead.get_or_insert_with(|| excerpt(line));
+                    }
                     Said::Message | Said::NotDone => {
                         member.has_spoken = true;
                         sent(node, line);
                     }
                 }
             });
-            if let Some(next) = done {
-                member.next = next;
-                return Ok(());
-            }
             if let Some(line) = instead {
                 let instead = Instead::Wrote { line };
                 return failed(ProblemKind::NoVirtualTime { instead });
+            }
+            if let Some(next) = done {
+                member.is_in_turn = false;
+                member.next = next;
+                return Ok(());
             }
             match state {
                 ReadState::More => continue,
@@ -432,7 +442,10 @@ impl ByTurns<'_> {
     /// Ends all nodes.
     fn end(&mut self, engine: &mut Engine) {
         for node in 0..self.members.len() {
-            self.take_strays(node, &mut |_, _| {});
+            // A run that ended early did not wait for all turns.
+            if !self.members[node].is_in_turn {
+                self.take_strays(node, &mut |_, _| {});
+            }
         }
         // All are told before any is waited for.
         let processes = self.members.iter().filter_map(|it| it.process.as_ref());
