@@ -41,6 +41,8 @@ struct Sync {
     due: Duration,
     /// How many of those that are held it is for.
     turns: usize,
+    /// Whether its end was told.
+    told: bool,
 }
 
 /// A write could not be made durable. The node must end, and never try again: nobody knows
@@ -90,6 +92,7 @@ impl Disk {
             self.sync = Some(Sync {
                 due: now.saturating_add(lasts),
                 turns: self.held.len(),
+                told: false,
             });
             self.end_sync(now, output)?;
         }
@@ -120,9 +123,22 @@ impl Disk {
         Ok(())
     }
 
-    /// When the sync that is under way ends.
+    /// When the sync that is under way ends, until that was told.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.sync.as_ref().map(|sync| sync.due)
+        let sync = self.sync.as_ref().filter(|sync| !sync.told);
+        sync.map(|sync| sync.due)
+    }
+
+    /// Tells that a sync has ended, if it has: it is time to [pass](Self::pass).
+    pub(super) fn tell(&mut self, now: Duration) {
+        if let Some(sync) = self.sync.as_mut().filter(|sync| sync.due <= now) {
+            sync.told = true;
+        }
+    }
+
+    /// Whether something is not durable yet.
+    pub(super) fn is_busy(&self) -> bool {
+        self.sync.is_some()
     }
 
     /// The node dies: of what is not durable, the later part is lost, from a turn on that is

@@ -330,6 +330,7 @@ impl Host {
         if member.paused {
             return;
         }
+        member.disk.tell(now);
         let shown = member.clock.at(now);
         if let Some(running) = &mut member.node
             && running.deadline().is_some_and(|due| due <= shown)
@@ -346,7 +347,7 @@ impl Host {
     }
 
     /// Takes what a node wants to be sent, as [`Node::swap_output`] does, without what waits
-    /// for its disk: that is there after a later [`tick`](Host::tick).
+    /// for its disk: that is there after the [`tick`](Host::tick) that is due then.
     ///
     /// A node whose disk has failed is dead after this, and tells so in its log.
     pub fn swap_output(&mut self, now: Duration, node: usize, output: &mut Output) {
@@ -356,9 +357,9 @@ impl Host {
             return output.clear();
         };
         running.swap_output(output);
-        let before = member.disk.due();
+        let before = (member.disk.due(), member.disk.is_busy());
         match member.disk.pass(now, output) {
-            Ok(()) if member.disk.due() == before => {}
+            Ok(()) if before == (member.disk.due(), member.disk.is_busy()) => {}
             Ok(()) => self.settle(now, node),
             Err(Failed) => {
                 let text = "what was written cannot be made durable: the disk has failed; \
@@ -477,7 +478,7 @@ impl Host {
         let Some(running) = member.node.as_ref().filter(|_| !member.paused) else {
             return;
         };
-        let waiting = !running.is_idle() || member.disk.due().is_some();
+        let waiting = !running.is_idle() || member.disk.is_busy();
         let turn = running.deadline().map(|due| member.clock.when(due));
         if let Some(due) = turn.into_iter().chain(member.disk.due()).min() {
             let due = due.max(now);
