@@ -18,6 +18,10 @@
 //! in lin-kv. Committed offsets travel with the messages and wait for nobody: they
 //! may be behind, which makes a consumer read a message again, and never ahead.
 //!
+//! A node keeps what it has read of the journals on its disk, and the offsets that
+//! were committed with it: one that was killed need not read all of lin-kv again,
+//! and has lost no offset that it acknowledged.
+//!
 //! Messages per `send`, with n nodes: 2 (n-1)/n to its owner, at most 2 to lin-kv,
 //! and 10 (n-1) a second and owner for everyone else; none for a poll, and none
 //! for a commit that finds a segment to travel in.
@@ -35,6 +39,10 @@ use serde_json::Value;
 
 /// The most messages of one key that a poll is answered with.
 const BATCH: usize = 100;
+
+/// Where the committed offsets are on the disk; the segments are in logs named
+/// after the owners of their journals.
+const COMMITTED: &str = "committed";
 
 /// How long a node hears nothing of a journal before it looks in lin-kv.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -82,11 +90,17 @@ struct Entry {
 }
 
 #[handler("init")]
-fn init(state: &mut State, cx: &Context) {
+fn init(state: &mut State, cx: &Context) -> Result<(), Error> {
     state.run = cx.rng().next_u64();
     for owner in cx.node_ids() {
         state.journals.insert(owner.clone(), Journal::default());
+        for (_, segment) in cx.disk().entries(owner, ..)? {
+            state.apply(owner, segment);
+        }
     }
+    // Some of them are in no segment yet.
+    state.commit(cx, cx.disk().load(COMMITTED)?.unwrap_or_default());
+    Ok(())
 }
 
 #[handler("send", reply = "offset")]
@@ -130,7 +144,7 @@ async fn news(
         state.journal(&owner).heard = cx.now();
         let last = segments.keys().next_back().copied();
         for (number, segment) in segments {
-            state.take(&owner, number, segment);
+            state.take(cx, &owner, number, segment);
         }
         last < Some(state.journal(&owner).read)
     });
@@ -165,11 +179,8 @@ async fn poll(
 /// Consumers have done with everything up to these offsets.
 #[handler("commit_offsets")]
 fn commit_offsets(state: &mut State, cx: &Context, offsets: BTreeMap<String, u64>) {
-    for (key, offset) in offsets {
-        let owner = owner(cx, &key);
-        raise(&mut state.journal(&owner).next.committed, &key, offset);
-        raise(&mut state.committed, &key, offset);
-    }
+    state.commit(cx, offsets);
+    cx.disk().put(COMMITTED, &state.committed);
 }
 
 #[handler("list_committed_offsets", reply = "offsets")]
@@ -205,19 +216,33 @@ impl State {
     }
 
     /// Takes in the next segment of a journal; any other does nothing.
-    fn take(&mut self, owner: &str, number: usize, segment: Segment) {
-        let journal = self.journal(owner);
-        if journal.read == number {
-            journal.read += 1;
-            for (id, Entry { key, msg }) in segment.messages {
-                let log = self.logs.entry(key).or_default();
-                self.offsets.insert(id, log.len());
-                log.push(msg);
-            }
-            for (key, offset) in segment.committed {
-                raise(&mut self.committed, &key, offset);
-            }
+    fn take(&mut self, cx: &Context, owner: &str, number: usize, segment: Segment) {
+        if self.journal(owner).read == number {
+            cx.disk().append(owner, &segment);
+            self.apply(owner, segment);
             self.waiting.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    fn apply(&mut self, owner: &str, segment: Segment) {
+        self.journal(owner).read += 1;
+        for (id, Entry { key, msg }) in segment.messages {
+            let log = self.logs.entry(key).or_default();
+            self.offsets.insert(id, log.len());
+            log.push(msg);
+        }
+        for (key, offset) in segment.committed {
+            raise(&mut self.committed, &key, offset);
+        }
+    }
+
+    /// Takes in offsets, and has those that are new travel.
+    fn commit(&mut self, cx: &Context, offsets: BTreeMap<String, u64>) {
+        for (key, offset) in offsets {
+            if raise(&mut self.committed, &key, offset) {
+                let owner = owner(cx, &key);
+                raise(&mut self.journal(&owner).next.committed, &key, offset);
+            }
         }
     }
 }
@@ -235,9 +260,15 @@ impl Segment {
     }
 }
 
-fn raise(committed: &mut BTreeMap<String, u64>, key: &str, offset: u64) {
-    let committed = committed.entry(key.to_owned()).or_default();
-    *committed = offset.max(*committed);
+/// Whether it was lower.
+fn raise(committed: &mut BTreeMap<String, u64>, key: &str, offset: u64) -> bool {
+    let is_new = committed
+        .get(key)
+        .is_none_or(|committed| *committed < offset);
+    if is_new {
+        committed.insert(key.to_owned(), offset);
+    }
+    is_new
 }
 
 fn owner(cx: &Context, key: &str) -> String {
@@ -316,7 +347,7 @@ async fn fill(state: &Shared<State>, cx: &Context, owner: &str, mut segment: Seg
         let fill = || kv.cas_or_create(&name, &segment, &segment);
         if cx.retry(Backoff::default(), fill).await.is_ok() {
             return state.with(|state| {
-                state.take(owner, number, segment.clone());
+                state.take(cx, owner, number, segment.clone());
                 let journal = state.journal(owner);
                 journal.heard = cx.now();
                 journal.news.insert(number, segment);
@@ -355,12 +386,12 @@ async fn read_segment(state: &Shared<State>, cx: &Context, owner: &str, number: 
     // It tries until it succeeds.
     let segment: Option<Segment> = cx.retry(Backoff::default(), read).await.unwrap_or(None);
     let found = segment.is_some();
-    state.with(|state| segment.map(|segment| state.take(owner, number, segment)));
+    state.with(|state| segment.map(|segment| state.take(cx, owner, number, segment)));
     found
 }
 
 fn main() -> std::process::ExitCode {
-    glomer_runtime::run::<State>()
+    glomer_runtime::Stdio::new().disk_or_memory().run::<State>()
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub(crate) enum Change {
     Cas { key: Value, from: Value, to: Value },
 }
 
-/// The run of the node that a client asked, and a number.
+/// The session of the node that a client asked, from its start to its end, and a
+/// number.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Id {
     pub(crate) session: u64,

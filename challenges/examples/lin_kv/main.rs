@@ -7,16 +7,17 @@
 //! once; `raft.rs` agrees on a log with the other nodes; `log.rs` and `machine.rs`
 //! are the log and what is computed from it; `roster.rs` says who counts.
 //!
-//! What is promised. A node keeps everything in memory, and one that starts anew
-//! has lost it. Answers are linearizable whatever the network does and whichever
-//! nodes start anew, at whatever time, short of all of them. The cluster is available
-//! while a majority of nodes count and reach each other. A node counts until it
-//! stops, and one that started anew counts again as soon as those that count have
-//! admitted it. So it survives any number of restarts, one after the other. If a
-//! majority is gone before it can be replaced, what they kept may be gone with them,
-//! and the rest answers no more; and if a node starts anew in the first moment of a
-//! cluster, before all have greeted all, the cluster does not begin. In both cases
-//! all nodes have to be started anew, with nothing in the store.
+//! What is promised. A node keeps its term, its vote, the log and the store on its
+//! disk. Answers are linearizable whatever the network does and whichever nodes are
+//! killed, any and all, at whatever time. The cluster is available while a majority
+//! of nodes count and reach each other. A node that was killed counts again as soon
+//! as it runs. One that has lost its disk, or kept everything in memory for want of
+//! one, has lost what it knew: it counts again once those that count have admitted
+//! it, so the cluster survives any number of these, one after the other. If a
+//! majority loses its disks before it can be replaced, what they kept may be gone
+//! with them, and the rest answers no more; and if a node loses its disk in the first
+//! moment of a cluster, before all have greeted all, the cluster does not begin. In
+//! both cases all nodes have to be started anew, with nothing in the store.
 
 mod log;
 mod machine;
@@ -71,7 +72,7 @@ async fn cas(
 
 async fn change(raft: &Shared<Raft>, cx: &Context, change: Change) -> Result<(), Error> {
     let order = raft.with(|raft| {
-        let session = raft.run();
+        let session = raft.session();
         let (number, oldest) = raft.requests.begin();
         let id = Id { session, number };
         Order { id, oldest, change }
@@ -187,7 +188,7 @@ async fn until<T>(raft: &Shared<Raft>, mut find: impl FnMut(&mut Raft) -> Option
 }
 
 fn main() -> std::process::ExitCode {
-    glomer_runtime::run::<Raft>()
+    glomer_runtime::Stdio::new().disk_or_memory().run::<Raft>()
 }
 
 #[cfg(test)]

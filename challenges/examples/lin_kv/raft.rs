@@ -25,13 +25,21 @@ const ELECTION: Duration = Duration::from_millis(700);
 /// How often a node that does not count greets the others.
 const GREETING: Duration = Duration::from_millis(100);
 
+/// Where it is on the disk; what else is there is the log's.
+const RUN: &str = "run";
+pub(super) const FORMATION: &str = "formation";
+const VOTE: &str = "vote";
+
 /// A node.
 #[derive(Default)]
 pub(crate) struct Raft {
     me: String,
     nodes: usize,
-    /// The number of this run of the node; see [`roster`](super::roster).
+    /// The number of this node, as long as it has its disk; see
+    /// [`roster`](super::roster).
     run: u64,
+    /// Tells what it asks for now from what it asked for before it was killed.
+    session: u64,
     formation: Formation,
     greeted: Option<Duration>,
 
@@ -104,8 +112,8 @@ pub(crate) struct Ticket {
 impl Raft {
     // For clients' requests.
 
-    pub(crate) fn run(&self) -> u64 {
-        self.run
+    pub(crate) fn session(&self) -> u64 {
+        self.session
     }
 
     /// The leader, as far as this node knows.
@@ -120,8 +128,8 @@ impl Raft {
             return None;
         };
         let term = self.term;
-        self.log.push(Entry { term, command });
-        self.advance();
+        self.log.push(cx, Entry { term, command });
+        self.advance(cx);
         self.replicate(cx);
         Some(term)
     }
@@ -212,11 +220,19 @@ impl Raft {
         self.deadline = cx.now() + ELECTION.mul_f64(1.0 + cx.rng().unit());
     }
 
-    /// Goes over to a later term, in which there is no leader known.
-    fn follow(&mut self, term: u64) {
-        if term > self.term {
+    /// Votes in a term, or is in it without a vote yet. A node that forgot this could vote twice.
+    fn vote(&mut self, cx: &Context, term: u64, voted_for: Option<&str>) {
+        if (self.term, self.voted_for.as_deref()) != (term, voted_for) {
             self.term = term;
-            self.voted_for = None;
+            self.voted_for = voted_for.map(str::to_owned);
+            cx.disk().put(VOTE, &(self.term, &self.voted_for));
+        }
+    }
+
+    /// Goes over to a later term, in which there is no leader known.
+    fn follow(&mut self, cx: &Context, term: u64) {
+        if term > self.term {
+            self.vote(cx, term, None);
         }
         self.role = Role::Follower;
         self.leader = None;
@@ -228,10 +244,11 @@ impl Raft {
     }
 
     fn stand(&mut self, cx: &Context, trial: bool) {
-        self.follow(self.term + u64::from(!trial));
+        self.follow(cx, self.term + u64::from(!trial));
         let term = self.term + u64::from(trial);
         if !trial {
-            self.voted_for = Some(self.me.clone());
+            let me = self.me.clone();
+            self.vote(cx, term, Some(&me));
         }
         let votes = BTreeSet::from([self.me.clone()]);
         self.role = Role::Candidate { trial, votes };
@@ -328,7 +345,7 @@ impl Raft {
     }
 
     /// As the leader, commits what a majority has.
-    fn advance(&mut self) {
+    fn advance(&mut self, cx: &Context) {
         let own = self.log.last().index;
         let index = self.majority(own, |follower| follower.matched);
         // What is of an earlier term is committed along with something of this one.
@@ -337,18 +354,18 @@ impl Raft {
             .position(index)
             .is_some_and(|position| position.term == self.term)
         {
-            self.commit_to(index);
+            self.commit_to(cx, index);
         }
     }
 
-    fn commit_to(&mut self, index: u64) {
+    fn commit_to(&mut self, cx: &Context, index: u64) {
         while self.commit < index
             && let Some(entry) = self.log.get(self.commit + 1)
         {
             self.machine.apply(&entry.command);
             self.commit += 1;
         }
-        self.log.compact(self.commit);
+        self.log.compact(cx, &self.machine, self.commit);
         self.wake();
     }
 
@@ -359,9 +376,9 @@ impl Raft {
         }
         let leader = cx.sender().to_owned();
         if term > self.term || self.leader.as_ref() != Some(&leader) {
-            self.follow(term);
+            self.follow(cx, term);
         }
-        self.voted_for = Some(leader.clone());
+        self.vote(cx, term, Some(&leader));
         self.leader = Some(leader);
         self.heard = Some(cx.now());
         self.postpone_election(cx);
@@ -370,12 +387,27 @@ impl Raft {
 }
 
 #[handler("init")]
-fn init(raft: &mut Raft, cx: &Context) {
+fn init(raft: &mut Raft, cx: &Context) -> Result<(), Error> {
     raft.me = cx.node_id().to_owned();
     raft.nodes = cx.node_ids().len();
-    raft.run = cx.rng().next_u64();
-    raft.formation.meet(cx.node_id(), raft.run);
+    raft.session = cx.rng().next_u64();
+    let disk = cx.disk();
+    match disk.load(RUN)? {
+        Some(run) => raft.run = run,
+        None => {
+            raft.run = cx.rng().next_u64();
+            disk.put(RUN, &raft.run);
+        }
+    }
+    raft.formation = disk.load(FORMATION)?.unwrap_or_default();
+    raft.formation.meet(cx, cx.node_id(), raft.run);
+    (raft.term, raft.voted_for) = disk.load(VOTE)?.unwrap_or_default();
+    let applied;
+    (raft.log, raft.machine, applied) = Log::load(cx)?;
+    raft.commit = applied.index;
+    raft.postpone_election(cx);
     greet_all(raft, cx);
+    Ok(())
 }
 
 fn greet_all(raft: &mut Raft, cx: &Context) {
@@ -389,7 +421,7 @@ fn greet_all(raft: &mut Raft, cx: &Context) {
 fn greet(raft: &mut Raft, cx: &Context, run: u64) {
     // Who was admitted to a cluster takes no part in another formation.
     if raft.formation.is_complete(raft.nodes) || raft.machine.roster.is_empty() {
-        raft.formation.meet(cx.sender(), run);
+        raft.formation.meet(cx, cx.sender(), run);
         let noted = raft.formation.roster.clone();
         cx.send(cx.sender(), Greeted { noted });
     }
@@ -404,7 +436,7 @@ fn greet(raft: &mut Raft, cx: &Context, run: u64) {
 #[handler("greeted")]
 fn greeted(raft: &mut Raft, cx: &Context, noted: Roster) {
     if raft.voice().is_none() {
-        raft.formation.compare(cx.sender(), &noted, raft.nodes);
+        raft.formation.compare(cx, cx.sender(), &noted, raft.nodes);
         // A new cluster need not wait long for its first leader.
         let soon = ELECTION.mul_f64(cx.rng().unit() / 2.0);
         raft.deadline = cx.now() + soon;
@@ -425,7 +457,7 @@ fn tick(raft: &mut Raft, cx: &Context) {
         // A leader that does not reach a majority any more has nothing to say.
         let heard = raft.majority(cx.now(), |follower| follower.heard);
         if heard.max(since) + 2 * ELECTION < cx.now() {
-            raft.follow(raft.term);
+            raft.follow(cx, raft.term);
             raft.postpone_election(cx);
         }
     } else if raft.deadline <= cx.now() {
@@ -441,7 +473,7 @@ fn request_vote(raft: &mut Raft, cx: &Context, term: u64, trial: bool, last: Pos
         return;
     }
     if !trial && term > raft.term {
-        raft.follow(term);
+        raft.follow(cx, term);
     }
     let candidate = cx.sender();
     let complete = last >= raft.log.last();
@@ -455,7 +487,7 @@ fn request_vote(raft: &mut Raft, cx: &Context, term: u64, trial: bool, last: Pos
         complete && term == raft.term && free
     };
     if granted && !trial {
-        raft.voted_for = Some(candidate.to_owned());
+        raft.vote(cx, term, Some(candidate));
         raft.postpone_election(cx);
     }
     let term = if granted { term } else { raft.term };
@@ -473,7 +505,7 @@ fn request_vote(raft: &mut Raft, cx: &Context, term: u64, trial: bool, last: Pos
 #[handler("vote")]
 fn vote(raft: &mut Raft, cx: &Context, term: u64, trial: bool, granted: bool, run: u64) {
     if !granted && term > raft.term {
-        return raft.follow(term);
+        return raft.follow(cx, term);
     }
     let counts = raft.roster().get(cx.sender()) == Some(&run);
     let asked = raft.term + u64::from(trial);
@@ -500,8 +532,8 @@ fn append(
 ) {
     let mut matched = None;
     if raft.heed_leader(cx, term) {
-        matched = raft.log.extend(previous, entries);
-        raft.commit_to(matched.unwrap_or(0).min(commit));
+        matched = raft.log.extend(cx, previous, entries);
+        raft.commit_to(cx, matched.unwrap_or(0).min(commit));
     }
     answer(raft, cx, round, matched);
 }
@@ -518,11 +550,11 @@ fn install(
 ) {
     let mut matched = None;
     if raft.heed_leader(cx, term) {
-        if raft.log.extend(applied, Vec::new()).is_some() {
-            raft.commit_to(applied.index);
+        if raft.log.extend(cx, applied, Vec::new()).is_some() {
+            raft.commit_to(cx, applied.index);
         } else {
+            raft.log = Log::install(cx, applied, &machine);
             raft.machine = machine;
-            raft.log = Log::after(applied);
             raft.commit = applied.index;
             raft.wake();
         }
@@ -558,7 +590,7 @@ fn appended(
     last: u64,
 ) {
     if term > raft.term {
-        return raft.follow(term);
+        return raft.follow(cx, term);
     }
     let Role::Leader(leadership) = &mut raft.role else {
         return;
@@ -583,7 +615,7 @@ fn appended(
         }
         None => follower.next = (last + 1).min(follower.next - 1).max(1),
     }
-    raft.advance();
+    raft.advance(cx);
     raft.replicate(cx);
     raft.wake();
 }

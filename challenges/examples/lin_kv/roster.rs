@@ -1,9 +1,10 @@
 //! Who counts.
 //!
-//! Nothing here is on a disk, so a node that starts anew has forgotten what it
-//! voted and what it was given to keep, and must not pass for the one it was.
-//! Each run of a node therefore has a random number, and a [`Roster`] says which
-//! run counts for each node.
+//! A node that was killed is the one it was, since its disk has what it voted and
+//! what it was given to keep. One that has lost its disk, or has none, has
+//! forgotten all that, and must not pass for the one it was. Each disk therefore
+//! has a random number, the run, and a [`Roster`] says which run counts for each
+//! node.
 //!
 //! The first roster comes from a [`Formation`]. Later ones are entries of the
 //! log: when a node greets with a run that is not in it, the leader proposes a
@@ -15,6 +16,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use glomer_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::raft::FORMATION;
+
 /// The run that counts for each node.
 pub(crate) type Roster = BTreeMap<String, u64>;
 
@@ -24,24 +30,28 @@ pub(crate) type Roster = BTreeMap<String, u64>;
 /// and never another. It begins to vote when all others have noted the very same
 /// runs. Since a node that belongs to a cluster notes nobody any more, this can
 /// happen only where all nodes were new at the same time, and to all alike.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Formation {
     pub(crate) roster: Roster,
     agreed: BTreeSet<String>,
 }
 
 impl Formation {
-    pub(crate) fn meet(&mut self, node: &str, run: u64) {
-        self.roster.entry(node.to_owned()).or_insert(run);
+    pub(crate) fn meet(&mut self, cx: &Context, node: &str, run: u64) {
+        if !self.roster.contains_key(node) {
+            self.roster.insert(node.to_owned(), run);
+            cx.disk().put(FORMATION, self);
+        }
     }
 
     /// Takes note of what another node has noted.
-    pub(crate) fn compare(&mut self, node: &str, noted: &Roster, nodes: usize) {
+    pub(crate) fn compare(&mut self, cx: &Context, node: &str, noted: &Roster, nodes: usize) {
         if let Some(run) = noted.get(node) {
-            self.meet(node, *run);
+            self.meet(cx, node, *run);
         }
-        if self.roster.len() == nodes && self.roster == *noted {
-            self.agreed.insert(node.to_owned());
+        let agrees = self.roster.len() == nodes && self.roster == *noted;
+        if agrees && self.agreed.insert(node.to_owned()) {
+            cx.disk().put(FORMATION, self);
         }
     }
 

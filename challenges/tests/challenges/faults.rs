@@ -1,10 +1,11 @@
 //! The faults that challenges have to stand.
 
-use glomer_workbench::Test;
 use glomer_workbench::run::nemesis::{
     Duplicate, Faults, Kill, Loss, OneWayPartition, Partition, Pause, Slow,
 };
+use glomer_workbench::verdict::Validity;
 use glomer_workbench::workload::Workload;
+use glomer_workbench::{Test, Tested, Tests};
 
 use glomer_runtime::sim::{Latency, ms, secs};
 
@@ -40,4 +41,11 @@ pub(super) fn storm(workload: impl Workload, faults: Faults) -> Test {
         .p_duplicate(0.3)
         .time_limit(secs(20))
         .seeds(0..30)
+}
+
+/// Demands that a node without a disk loses what it was told.
+#[track_caller]
+pub(super) fn forgets(tests: Tests) {
+    let refused = tests.refused().map(Tested::validity);
+    assert_eq!(refused, Some(Validity::False), "{tests}");
 }

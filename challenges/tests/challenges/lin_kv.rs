@@ -1,5 +1,7 @@
 use super::*;
-use glomer_runtime::sim::{self, Cluster, Latency, check, ms, secs};
+use glomer_runtime::sim::{self, Cluster, Latency, Program, check, ms, secs};
+use glomer_workbench::Test;
+use glomer_workbench::run::nemesis::{Faults, Kill, Partition, Pause, Wipe};
 use glomer_workbench::workload::LinKv;
 use serde_json::json;
 
@@ -31,13 +33,85 @@ fn linearizable_on_a_bad_network() {
     }
 }
 
-/// A node that started anew knows nothing; it must not vote as if it had known nothing.
 #[test]
 fn linearizable_with_nodes_that_stop_and_start_anew() {
     storm(LinKv::default(), all())
         .tolerate_unknown()
         .run::<Raft>()
         .assert_valid();
+}
+
+/// Any nodes are killed, and all at once, while others are paused or cut off.
+fn killed() -> Test {
+    storm(LinKv::default(), (Kill, Pause, Partition).into()).tolerate_unknown()
+}
+
+#[test]
+fn linearizable_whichever_nodes_are_killed() {
+    killed().run::<Raft>().assert_valid();
+}
+
+/// A node that has lost its disk knows nothing; it must not vote as if it had known nothing.
+#[test]
+fn linearizable_with_disks_that_lose_everything() {
+    let faults: Faults = (Kill, Wipe, Partition).into();
+    storm(LinKv::default(), faults)
+        .tolerate_unknown()
+        .run::<Raft>()
+        .assert_valid();
+}
+
+/// What a cluster answers whose nodes were all killed at once, if the key was written before.
+fn all_killed(seed: u64, program: Program) -> Vec<Result<Value, Error>> {
+    let nodes = ["n0", "n1", "n2"];
+    let mut cluster = Cluster::<Raft>::new(3)
+        .seed(seed)
+        .latency(Latency::exponential(ms(10)))
+        .disk_latency(Latency::exponential(ms(2)));
+    for node in nodes {
+        cluster = cluster.program(node, program.clone());
+    }
+    let mut cluster = cluster.start();
+    cluster.run_for(secs(2));
+    // More than is kept of the log, now and then.
+    for number in 0..if seed.is_multiple_of(10) { 2500 } else { 5 } {
+        let (key, value) = (json!(number % 10), json!(number));
+        _ = cluster.invoke("n0", Write { key, value });
+        cluster.run_for(ms(2));
+    }
+    let (key, value) = (json!("kept"), json!(seed));
+    assert_eq!(cluster.call("n1", Write { key, value }), Ok(()));
+    for node in nodes {
+        cluster.crash(node);
+    }
+    for node in nodes {
+        cluster.restart(node);
+    }
+    cluster.run_for(secs(5));
+    let read = |node| {
+        let key = json!("kept");
+        cluster.call(node, Read { key })
+    };
+    nodes.into_iter().map(read).collect()
+}
+
+#[test]
+fn all_nodes_may_be_killed_at_once() {
+    check(0..50, |seed| {
+        let answers = all_killed(seed, Program::of::<Raft>());
+        assert_eq!(answers, vec![Ok(json!(seed)); 3]);
+    });
+}
+
+#[test]
+fn without_a_disk_they_must_not() {
+    for seed in 0..50 {
+        let answers = all_killed(seed, Program::of::<Raft>().in_memory());
+        assert!(
+            answers.iter().all(Result::is_err),
+            "seed {seed}: {answers:?}"
+        );
+    }
 }
 
 #[test]
@@ -68,7 +142,7 @@ fn available_after_a_partition() {
 }
 
 #[test]
-fn every_node_may_start_anew_one_after_the_other() {
+fn every_node_may_lose_its_disk_one_after_the_other() {
     check(0..20, |seed| {
         let mut cluster = cluster(3, seed);
         let key = json!("kept");
@@ -85,6 +159,7 @@ fn every_node_may_start_anew_one_after_the_other() {
             Ok(())
         );
         for node in ["n0", "n1", "n2", "n0", "n1", "n2"] {
+            cluster.wipe(node);
             cluster.restart(node);
             cluster.run_for(secs(5));
             assert_eq!(
@@ -96,7 +171,7 @@ fn every_node_may_start_anew_one_after_the_other() {
 }
 
 #[test]
-fn a_majority_that_starts_anew_does_not_invent_a_past() {
+fn a_majority_that_lost_its_disks_does_not_invent_a_past() {
     check(0..20, |seed| {
         let mut cluster = cluster(3, seed);
         let key = json!("kept");
@@ -111,8 +186,10 @@ fn a_majority_that_starts_anew_does_not_invent_a_past() {
             ),
             Ok(())
         );
-        cluster.restart("n1");
-        cluster.restart("n2");
+        for node in ["n1", "n2"] {
+            cluster.wipe(node);
+            cluster.restart(node);
+        }
         cluster.run_for(secs(10));
         for node in ["n0", "n1", "n2"] {
             // There is nobody who can know.
