@@ -10,8 +10,8 @@ pub(crate) struct State {
 }
 
 #[handler("init")]
-fn init(state: &mut State, cx: &Context) {
-    state.messages.start(cx);
+fn init(state: &mut State, cx: &Context) -> Result<(), Error> {
+    state.messages.start_on_disk(cx)
 }
 
 #[handler("broadcast")]
@@ -33,7 +33,7 @@ fn hear(state: &mut State, cx: &Context, Body(news): Body<News<u64>>) {
 }
 
 fn main() -> std::process::ExitCode {
-    glomer_runtime::run::<State>()
+    glomer_runtime::Stdio::new().disk_or_memory().run::<State>()
 }
 
 #[cfg(test)]

@@ -8,13 +8,14 @@ use serde::de::DeserializeOwned;
 
 use super::holdings::{Holdings, StreamId};
 use super::intake::Intake;
+use super::kept::Kept;
 use super::news::{Fact, News, Part, WINDOW, fact};
 use super::order::Order;
 use super::peer::Peer;
 use super::timing::{
     HELLO_DELAY, STRETCH, Smoothed, Typical, UNKNOWN_JITTER, UNKNOWN_PATIENCE, UNKNOWN_ROUND_TRIP,
 };
-use glomer_runtime::Context;
+use glomer_runtime::{Context, Error};
 
 /// After how many gathering times without news the load counts as low.
 const QUIET: u32 = 4;
@@ -31,6 +32,7 @@ pub(super) struct Engine<T> {
     pub(super) run: u32,
     pub(super) holdings: Holdings<T>,
     pub(super) intake: Intake<T>,
+    kept: Kept,
     pub(super) peers: BTreeMap<u32, Peer>,
     /// Who did not answer lately.
     pub(super) out_of_reach: BTreeSet<u32>,
@@ -74,14 +76,25 @@ where
     T: Ord + Clone + Serialize + DeserializeOwned,
 {
     pub(super) fn start(cx: &Context) -> Self {
+        Self::start_with(cx, Kept::default(), Holdings::new(), Vec::new())
+    }
+
+    /// The same with what is on the disk, where everything is kept from now on.
+    pub(super) fn start_kept(cx: &Context) -> Result<Self, Error> {
+        let (kept, holdings, loose) = Kept::load(cx, cx.now())?;
+        Ok(Self::start_with(cx, kept, holdings, loose))
+    }
+
+    fn start_with(cx: &Context, kept: Kept, holdings: Holdings<T>, loose: Vec<T>) -> Self {
         let now = cx.now();
         let rng = cx.rng();
         let hello = HELLO_DELAY.mul_f64(rng.unit());
         let mut engine = Self {
             order: Order::new(cx),
             run: rng.next_u64() as u32,
-            holdings: Holdings::new(),
+            holdings,
             intake: Intake::new(),
+            kept,
             peers: BTreeMap::new(),
             out_of_reach: BTreeSet::new(),
             roles_changed: false,
@@ -103,6 +116,9 @@ where
             alarms: BTreeSet::new(),
             next_ping: rng.next_u64() as u32,
         };
+        for value in loose {
+            engine.intake.push(value, now);
+        }
         engine.assign_roles(now);
         // It may be a restart, so that the parent has news for it.
         engine.hello_at = engine.parent.map(|_| now + hello);
@@ -116,6 +132,7 @@ where
         if !self.holdings.insert(value.clone()) {
             return false;
         }
+        self.kept.value(cx, &value);
         // With low load nothing is gained by gathering, so that the value may
         // as well take the shortest way.
         let quiet = now >= self.news_at + QUIET * self.gathering_time();
@@ -232,6 +249,7 @@ where
             self.holdings.hear(place, end, from, ask_at);
         }
         if new > old {
+            self.kept.grew(place, old);
             self.news_at = now;
             for value in self.holdings.streams()[place].from(old) {
                 self.intake.is_in_stream(value, now);
@@ -291,6 +309,7 @@ where
         }
         let end = self.holdings.streams()[place].len();
         let (old, _) = self.holdings.extend(place, end, values, now);
+        self.kept.grew(place, old);
         self.changed(place, now);
         (place, old)
     }
@@ -451,8 +470,10 @@ where
 
     // The end of a turn.
 
-    /// Sends the messages of this turn, with what is owed to their receivers.
+    /// Keeps what came in this turn, and sends its messages, with what is owed to their
+    /// receivers.
     pub(super) fn send(&mut self, cx: &Context, now: Duration) {
+        self.kept.streams(cx, &self.holdings);
         for (to, mut news) in std::mem::take(&mut self.drafts) {
             if self.parent == Some(to) {
                 let unreported = std::mem::take(&mut self.unreported);

@@ -9,6 +9,7 @@ mod duties;
 mod engine;
 mod holdings;
 mod intake;
+mod kept;
 mod news;
 mod order;
 mod peer;
@@ -22,7 +23,7 @@ use serde::de::DeserializeOwned;
 use self::engine::Engine;
 pub use self::news::News;
 pub use self::timing::STRETCH;
-use glomer_runtime::Context;
+use glomer_runtime::{Context, Error};
 
 /// A set that only grows, and that every node of the cluster comes to hold.
 ///
@@ -41,6 +42,22 @@ where
     /// again because it says that it is there.
     pub fn start(&mut self, cx: &Context) {
         self.engine.get_or_insert_with(|| Engine::start(cx));
+    }
+
+    /// The same, and keeps on the node's [disk](Context::disk) what it holds: a node that was
+    /// killed has it when it starts anew. What [`insert`](Self::insert) was answered with is
+    /// then never lost, whichever nodes are killed, as long as their disks are not.
+    ///
+    /// The disk's log `spread` is this set's.
+    ///
+    /// # Errors
+    ///
+    /// If what is on the disk are no values of this type.
+    pub fn start_on_disk(&mut self, cx: &Context) -> Result<(), Error> {
+        if self.engine.is_none() {
+            self.engine = Some(Engine::start_kept(cx)?);
+        }
+        Ok(())
     }
 
     /// Adds a value, which the other nodes will hear of. Returns whether it is
