@@ -116,6 +116,16 @@ pub(super) fn search<M: Model>(
     calls: &[Call],
     steps: &mut usize,
 ) -> Found {
+    search_by(&WAYS, space, calls, steps)
+}
+
+/// Tries the ways one after the other, until one does not come upon too many orders.
+fn search_by<M: Model>(
+    ways: &[Way],
+    space: &mut Space<'_, M>,
+    calls: &[Call],
+    steps: &mut usize,
+) -> Found {
     let mut events: Vec<(usize, Edge)> = Vec::new();
     let mut unknown: Vec<Unknown> = Vec::new();
     let mut places = FxHashMap::default();
@@ -143,8 +153,8 @@ pub(super) fn search<M: Model>(
         steps,
         held: 0,
     };
-    let mut found = search.run(&events, WAYS[0]);
-    for way in &WAYS[1..] {
+    let mut found = search.run(&events, ways[0]);
+    for way in &ways[1..] {
         if !matches!(found, Found::TooMany { .. }) {
             break;
         }
@@ -695,5 +705,95 @@ impl Frontier {
         let mut all: Vec<Configuration> = self.groups.into_values().flatten().collect();
         all.sort_unstable_by_key(|configuration| (configuration.ahead, configuration.found));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use glomer_runtime::Rng;
+
+    use super::*;
+
+    /// A register of three values, and what is done to it: a read of the first value, a write of
+    /// it, or a cas from it to the second.
+    struct Register;
+
+    impl Model for Register {
+        type Op = [u8; 3];
+        type Output = ();
+        type State = u8;
+        type Key = ();
+
+        fn key(&self, _: &[u8; 3]) {}
+
+        fn initial(&self, (): &()) -> u8 {
+            0
+        }
+
+        fn step(&self, value: &u8, op: &[u8; 3], _: Option<&()>) -> Option<u8> {
+            match *op {
+                [0, read, _] => (*value == read).then_some(read),
+                [1, written, _] => Some(written),
+                [_, from, to] => (*value == from).then_some(to),
+            }
+        }
+
+        fn effect(&self, op: &[u8; 3], _: Option<&()>) -> Effect {
+            match op {
+                [0, ..] => Effect::Reads,
+                [1, ..] => Effect::Writes,
+                _ => Effect::Any,
+            }
+        }
+    }
+
+    /// Calls at random times, up to five at once, some of them of unknown fate.
+    fn drawn<'a>(space: &mut Space<'a, Register>, ops: &'a [[u8; 3]], rng: &mut Rng) -> Vec<Call> {
+        let mut calls: Vec<Call> = Vec::new();
+        let mut under_way: Vec<usize> = Vec::new();
+        let mut moment = 0;
+        for op in ops.iter().map(Some).chain([None]) {
+            let most = if op.is_some() {
+                rng.below(5) as usize
+            } else {
+                0
+            };
+            while under_way.len() > most {
+                let call = under_way.swap_remove(rng.below(under_way.len() as u64) as usize);
+                calls[call].returned = (!rng.chance(0.2)).then_some(moment);
+                moment += 1;
+            }
+            if let Some(op) = op {
+                under_way.push(calls.len());
+                calls.push(Call {
+                    action: space.action(op, None),
+                    invoked: moment,
+                    returned: None,
+                });
+                moment += 1;
+            }
+        }
+        calls
+    }
+
+    /// Tests of small histories would not come to the second way, which long ones need.
+    #[test]
+    fn both_ways_find_an_order_or_none() {
+        let mut orders = 0;
+        for seed in 0..2_000 {
+            let mut rng = Rng::seeded(seed);
+            let below = || rng.below(3) as u8;
+            let ops: Vec<[u8; 3]> = (0..9).map(|_| [below(), below(), below()]).collect();
+            let mut space = Space::new(&Register, 0);
+            let calls = drawn(&mut space, &ops, &mut rng);
+            let [side_by_side, one_by_one] = WAYS.map(|way| {
+                let found = search_by(&[way], &mut space, &calls, &mut 1_000_000);
+                assert!(!matches!(found, Found::TooMany { .. }), "seed {seed}");
+                matches!(found, Found::Order(_))
+            });
+            assert_eq!(side_by_side, one_by_one, "seed {seed}");
+            orders += usize::from(side_by_side);
+        }
+        assert!((200..1_800).contains(&orders), "{orders} of 2,000");
     }
 }
