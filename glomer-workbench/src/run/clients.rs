@@ -277,6 +277,8 @@ mod tests {
         clients.request(address, 9, 0, &mut request, 2 * second);
         assert_eq!(request["msg_id"], 3);
         assert_eq!(clients.waiting(address), Some(Owner::Thread(3)));
+        assert!(clients.wait_for(0));
+        assert!(!clients.wait_for(1));
         for other in [
             json!({"in_reply_to": 1}),
             json!({"in_reply_to": 2.0}),
@@ -292,6 +294,7 @@ mod tests {
             assert_eq!(clients.answered(address, &answer), None);
         }
         assert_eq!(clients.waiting(address), None);
+        assert!(!clients.wait_for(0));
         assert_eq!(clients.next_deadline(), None);
     }
 

@@ -282,6 +282,30 @@ fn operations_that_failed_did_not_take_effect() {
 }
 
 #[test]
+fn what_had_begun_and_may_still_take_effect_is_shown() {
+    let results = lin_kv(
+        "
+        0 invoke write [1 1]
+        0 ok write [1 1]
+        1 invoke write [1 2]
+        1 info write [1 2]
+        9 invoke read [1 nil]
+        9 ok read [1 7]
+        2 invoke write [1 3]
+        2 info write [1 3]
+        ",
+    );
+    let register = results.get("results").unwrap().as_map().unwrap();
+    let configs = register[0].1.get("linearizable").unwrap().get("configs");
+    for config in configs.unwrap().as_seq().unwrap() {
+        let pending = config.get("pending").unwrap().as_seq().unwrap();
+        let values = pending.iter().map(|op| op.get("value").unwrap().as_int());
+        let values: Vec<i64> = values.flatten().collect();
+        assert_eq!(values, [2, 7]);
+    }
+}
+
+#[test]
 fn nobody_reads_what_nobody_wrote() {
     assert_valid(false, "0 invoke read [1 nil]\n0 ok read [1 7]");
     // A read without a value fits any state, as in Knossos.

@@ -1,7 +1,9 @@
 //! Workloads of one's own: how the engine performs what they say.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use glomer_workbench::edn::Edn;
 use glomer_workbench::history::{OpType, Process};
 use glomer_workbench::prelude::*;
 use glomer_workbench::run::problem::ProblemKind;
-use glomer_workbench::workload::{AnyWorkload, Workloads};
+use glomer_workbench::workload::{AnyWorkload, Broadcast, LinKv, Workloads};
 use serde_json::{Value, json};
 
 use super::{Ran, echo, ok, plan, run};
@@ -573,4 +575,139 @@ fn a_set_up_that_fails_ends_the_run() {
     };
     assert_eq!(request, "second");
     assert!(problem.contains("it answered {"), "{problem}");
+}
+
+#[test]
+fn a_workload_is_the_same_without_its_types() {
+    let setting = Setting::new(3);
+    let crowded = Setting {
+        concurrency: 7,
+        ..Setting::new(3)
+    };
+    let lin_kv = AnyWorkload::new(LinKv::default());
+    assert_eq!(lin_kv.about(), LinKv::ABOUT);
+    assert_eq!(lin_kv.can_run(&crowded), LinKv::can_run(&crowded));
+    assert!(lin_kv.can_run(&crowded).is_err());
+    assert_eq!(lin_kv.meaning("op"), LinKv::meaning("op"));
+    assert!(lin_kv.meaning("op").is_some());
+    assert_eq!(
+        (lin_kv.to_string(), format!("{lin_kv:?}")),
+        ("lin-kv".to_owned(), "lin-kv".to_owned())
+    );
+    let broadcast = AnyWorkload::new(Broadcast::default());
+    let depends_on = [("topology", "grid".to_owned())];
+    assert_eq!(broadcast.depends_on(&setting), depends_on);
+}
+
+/// Asks the node that the client belongs to.
+#[derive(Clone)]
+struct Asks;
+
+impl Way for Asks {
+    async fn perform(_: &mut u64, client: &Client) -> Result<Value, Error> {
+        Ok(client.json(ping()).await?["node"].clone())
+    }
+}
+
+#[test]
+fn the_clients_take_turns_at_the_nodes() {
+    let mut node =
+        |number: usize, src: &str, body: &Value| vec![ok(src, body, json!({"node": number}))];
+    let ran = run(plan(Does(Asks), 3), &mut node);
+    let mut asked = [0; 3];
+    for op in ran.ops(OpType::Ok) {
+        let Process::Client(process) = op.process else {
+            unreachable!("these are clients' operations");
+        };
+        assert_eq!(op.value.as_int(), Some(process as i64 % 3));
+        asked[process as usize % 3] += 1;
+    }
+    assert!(!asked.contains(&0), "{asked:?}");
+}
+
+/// Is refused every second time, and keeps what became of its operations.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<Outcome<u64>>>>);
+
+impl Workload for Told {
+    const NAME: &'static str = "told";
+    const ABOUT: &'static str = "Is told what became of its operations";
+    type Op = Go;
+    type Output = u64;
+    type Session = u64;
+
+    fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Go> {
+        Some(Go)
+    }
+
+    async fn perform(done: &mut u64, client: &Client, _: &Go) -> Result<u64, Error> {
+        *done += 1;
+        match *done {
+            3 => drop(client.json(json!({"type": "refuse"})).await?),
+            4 => client.crash().await,
+            _ => {}
+        }
+        Ok(*done)
+    }
+
+    fn completed(&mut self, operation: &Operation<Go, u64>) {
+        self.0.lock().unwrap().push(operation.outcome.clone());
+    }
+
+    fn check(&self, _: &History<Go, u64>) -> Verdict {
+        Verdict::new(true)
+    }
+}
+
+#[test]
+fn a_workload_is_told_what_became_of_its_operations() {
+    let told = Told::default();
+    let outcomes = told.0.clone();
+    let ran = run(plan(told, 1), &mut refuse);
+    let ended = ran
+        .history
+        .client_ops()
+        .filter(|op| op.kind != OpType::Invoke);
+    let ended: Vec<Outcome<u64>> = ended
+        .map(|op| match op.kind {
+            OpType::Ok => Outcome::Ok(op.value.as_int().unwrap() as u64),
+            OpType::Fail => Outcome::Fail,
+            _ => Outcome::Info,
+        })
+        .collect();
+    assert_eq!(*outcomes.lock().unwrap(), ended);
+    for outcome in [Outcome::Ok(2), Outcome::Fail, Outcome::Info] {
+        assert!(ended.contains(&outcome), "{outcome:?}");
+    }
+}
+
+/// Returns what has no form in the history.
+#[derive(Clone)]
+struct Formless;
+
+impl Workload for Formless {
+    const NAME: &'static str = "formless";
+    const ABOUT: &'static str = "Returns what has no form in the history";
+    type Op = Go;
+    type Output = BTreeMap<(u8, u8), u8>;
+    type Session = ();
+
+    fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Go> {
+        Some(Go)
+    }
+
+    async fn perform(_: &mut (), _: &Client, _: &Go) -> Result<Self::Output, Error> {
+        Ok(BTreeMap::from([((1, 2), 3)]))
+    }
+
+    fn check(&self, _: &History<Go, Self::Output>) -> Verdict {
+        Verdict::new(true)
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_noted_ends_the_run() {
+    let problem = run(plan(Formless, 1), &mut echo).problem.unwrap();
+    let told = "an output of workload formless cannot be noted in the history: ";
+    assert!(problem.headline().contains(told), "{problem}");
 }
