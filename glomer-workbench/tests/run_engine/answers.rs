@@ -341,6 +341,53 @@ fn every_field_ends_an_operation_as_under_maelstrom() {
     assert_eq!(null.1, "[]");
 }
 
+#[test]
+fn an_answer_without_a_field_is_told_what_belongs_there() {
+    for (workload, kind, field, form) in [
+        ("echo", "echo", "echo", "anything"),
+        ("broadcast", "read", "messages", "a list"),
+        ("pn-counter", "read", "value", "an integer"),
+        (
+            "kafka",
+            "poll",
+            "msgs",
+            "a map from keys to lists of [offset, message] pairs",
+        ),
+        (
+            "kafka",
+            "list_committed_offsets",
+            "offsets",
+            "a map from keys to offsets",
+        ),
+        (
+            "txn-list-append",
+            "txn",
+            "txn",
+            r#"a list of ["r", key, list] and ["append", key, element]"#,
+        ),
+        (
+            "txn-rw-register",
+            "txn",
+            "txn",
+            r#"a list of ["r", key, value] and ["w", key, value]"#,
+        ),
+    ] {
+        let workloads = Workloads::default();
+        let mut node = |_: usize, src: &str, body: &Value| {
+            let mut right = right(workload, body);
+            right["in_reply_to"] = body["msg_id"].clone();
+            if body["type"] == kind {
+                right = without(right, field).remove(0);
+            }
+            vec![(src.to_owned(), right)]
+        };
+        let ran = run(plan_of(workloads.get(workload).unwrap(), 1), &mut node);
+        let told = format!("it has no {field:?}, which should be {form}");
+        let first = &ran.warnings[0];
+        assert!(first.ends_with(&told), "{workload} {kind}: {first}");
+    }
+}
+
 /// The line that a node writes, with the digits that [`WIDE`] stands for.
 pub(super) fn widened(line: &str) -> String {
     line.replace(&format!("\"{WIDE}\""), DIGITS)
