@@ -11,10 +11,6 @@ use glomer_workbench::workload::Broadcast;
 #[allow(dead_code, unused_imports)]
 #[path = "../broadcast/src/main.rs"]
 mod broadcast;
-#[path = "locks/handlers.rs"]
-mod handlers;
-#[path = "locks/workload.rs"]
-mod workload;
 
 /// How many runs of broadcast.
 const RUNS: u64 = 10;
@@ -44,12 +40,12 @@ fn main() {
     );
 
     let start = Instant::now();
-    Test::new(workload::Locks)
+    Test::new(locks::Locks)
         .nodes(3)
         .rate(20.0)
         .time_limit(secs(10))
         .seeds(0..SEEDS)
-        .run::<handlers::Server>()
+        .run::<locks::Server>()
         .assert_valid();
     let took = start.elapsed();
     println!("locks, 3 nodes, rate 20, 10 s, {SEEDS} seeds on all cores: {took:.2?}");

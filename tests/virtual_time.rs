@@ -12,8 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// `glomer`, with one workload more.
-const COMMAND: &str = env!("CARGO_BIN_EXE_locks");
-const LOCKD: &str = env!("CARGO_BIN_EXE_lockd");
+const COMMAND: &str = env!("CARGO_BIN_EXE_workbench");
+const PROBE: &str = env!("CARGO_BIN_EXE_probe");
 /// A node in plain Python that gossips.
 const NODE: &str = include_str!("nodes/turns.py");
 
@@ -450,7 +450,7 @@ fn what_is_for_virtual_time_says_so() {
     let place = Place::new();
     for option in ["--turn-latency 5", "--jobs 2", "--nemesis skew"] {
         let output = Command::new(COMMAND)
-            .args(format!("test -w locks --bin {LOCKD} {option}").split(' '))
+            .args(format!("test -w echo --bin {PROBE} {option}").split(' '))
             .current_dir(place.0.path())
             .output()
             .unwrap();
