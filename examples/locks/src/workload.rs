@@ -54,7 +54,8 @@ pub enum Answer {
     Released,
 }
 
-type Operations<'h> = Vec<&'h Operation<Op, Answer>>;
+type Done<'h> = &'h Operation<Op, Answer>;
+type Operations<'h> = Vec<Done<'h>>;
 
 impl Workload for Locks {
     const NAME: &'static str = "locks";
@@ -160,9 +161,7 @@ fn token(write: &Operation<Op, Answer>) -> u64 {
 }
 
 /// The writes that began after another with a greater token had ended, each with that one.
-fn late<'h>(
-    writes: &Operations<'h>,
-) -> Vec<(&'h Operation<Op, Answer>, &'h Operation<Op, Answer>)> {
+fn late<'h>(writes: &Operations<'h>) -> Vec<(Done<'h>, Done<'h>)> {
     let mut ended = writes.clone();
     ended.sort_by_key(|write| write.completed);
     let mut ended = ended.into_iter().peekable();

@@ -1,4 +1,4 @@
-//! From echo to Raft: how to write nodes with this crate, and how to find out
+//! From echo to Raft and beyond: how to write nodes with this crate, and how to find out
 //! whether they are right.
 //!
 //! Each chapter builds on the one before, and each ends where its example in the
@@ -10,11 +10,13 @@
 //! 4. [`waiting`][]: rpc, key-value stores, and what to do when no answer comes.
 //! 5. [`transactions`][]: available whatever happens.
 //! 6. [`consensus`][]: Raft.
+//! 7. [`own`][]: your own protocol.
 //!
 //! And for those who write such crates for other languages: [`clock`][], how a process
 //! lives in virtual time.
 //!
-//! All the code here is compiled and run with the tests of the crate.
+//! All the code here is compiled and run with the tests of the crate, or stands word for word
+//! in an example that is.
 //!
 //! [Gossip Glomers]: https://fly.io/dist-sys/
 
@@ -35,6 +37,9 @@ pub mod transactions {}
 
 #[doc = include_str!("consensus.md")]
 pub mod consensus {}
+
+#[doc = include_str!("own.md")]
+pub mod own {}
 
 #[doc = include_str!("clock.md")]
 pub mod clock {}
