@@ -49,7 +49,7 @@ fn a_node_that_trusts_its_clock_is_found() {
     assert_eq!(tested.results.why.to_string(), "\
 Why: a write of lock 0 was accepted after one of a later holder.
   n0 gave it to the holder of token 3 at 0.008 s (operation 2).
-  n2 gave it to the holder of token 8 at 1.106 s (operation 48).
+  n2 gave it to the holder of token 8 at 1.108 s (operation 48).
   n2 accepted a write with token 8, between 1.437 s and 1.437 s (operation 60).
   n0 then accepted a write with token 3, between 1.526 s and 1.527 s (operation 62). So with another write.");
 }
