@@ -1,7 +1,9 @@
 //! The node under faults, in the simulator.
 
 use super::*;
-use glomer_runtime::sim::{Cluster, Latency, Program, check, ms, secs};
+use glomer_runtime::sim::{Program, check};
+// As the README has it.
+use glomer_runtime::sim::{Cluster, Latency, ms, secs};
 
 #[test]
 fn survives_a_partition() {
