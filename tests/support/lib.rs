@@ -106,6 +106,20 @@ impl Process {
         (status, messages, stderr)
     }
 
+    /// Kills it with a signal that it cannot hear, and returns what it had written by then.
+    pub fn kill(mut self) -> Vec<Value> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        // It may have died in the middle of a line.
+        let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
+        let lines = whole.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
     fn wait(&mut self) -> (ExitStatus, String) {
         let mut text = String::new();
         if let Some(mut stderr) = self.child.stderr.take() {
