@@ -8,9 +8,10 @@
 //! 2. [`state`][]: what a node knows, and unique ids.
 //! 3. [`broadcast`][]: messages between nodes, and tests that break the network.
 //! 4. [`waiting`][]: rpc, key-value stores, and what to do when no answer comes.
-//! 5. [`transactions`][]: available whatever happens.
-//! 6. [`consensus`][]: Raft.
-//! 7. [`own`][]: your own protocol.
+//! 5. [`disk`][]: what survives a crash.
+//! 6. [`transactions`][]: available whatever happens.
+//! 7. [`consensus`][]: Raft.
+//! 8. [`own`][]: your own protocol.
 //!
 //! And for those who write such crates for other languages: [`clock`][], how a process
 //! lives in virtual time.
@@ -31,6 +32,9 @@ pub mod broadcast {}
 
 #[doc = include_str!("waiting.md")]
 pub mod waiting {}
+
+#[doc = include_str!("disk.md")]
+pub mod disk {}
 
 #[doc = include_str!("transactions.md")]
 pub mod transactions {}
