@@ -317,20 +317,12 @@ impl<'a> Messages<'a> {
             seconds(first.time)
         );
         let count = messages.len();
-        if count > 1 {
-            let last = messages[count - 1].sent;
-            let more = count - 1;
-            let others = if more == 1 {
-                "another did"
-            } else {
-                "others did"
-            };
-            let number = if more == 1 {
-                String::new()
-            } else {
-                format!("{more} ")
-            };
-            text = format!("{text}, and {number}{others} until {}", seconds(last.time));
+        let last = messages[count - 1].sent;
+        let until_last = seconds(last.time);
+        match count {
+            1 => {}
+            2 => text += &format!(", and {} → {node} at {until_last}", last.src),
+            _ => text += &format!(", and {} others did until {until_last}", count - 1),
         }
         let mut fates: BTreeMap<usize, (String, usize)> = BTreeMap::new();
         for message in messages {
@@ -381,9 +373,9 @@ impl<'a> Messages<'a> {
             },
             Dropped::Down => {
                 let killed = self.killed(node, i64::MIN, *time);
-                let killed = killed.map(|at| format!(", killed at {}", seconds(at)));
+                let killed = killed.map(|at| format!(", killed at {},", seconds(at)));
                 let text = format!(
-                    "{node} was down{} when {{}} came",
+                    "{node}{} was down when {{}} came",
                     killed.unwrap_or_default()
                 );
                 (usize::MAX - 1, text)
@@ -450,4 +442,181 @@ impl<'a> Messages<'a> {
 
 fn seconds(ns: i64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::run::nemesis::{Faults, period};
+
+    /// A journal under construction, in milliseconds.
+    #[derive(Default)]
+    struct Net(Journal, u64);
+
+    impl Net {
+        fn event(&mut self, ms: i64, kind: EventKind, way: (&str, &str), body: &str) {
+            let [src, dest, body]: [Arc<str>; 3] = [way.0.into(), way.1.into(), body.into()];
+            let time = ms * 1_000_000;
+            self.0.record(time, kind, self.1, &src, &dest, &body);
+        }
+
+        /// A message, and when what became of it; `None` if nothing did.
+        fn message(
+            &mut self,
+            sent: i64,
+            way: (&str, &str),
+            body: &str,
+            end: impl Into<Option<(i64, EventKind)>>,
+        ) {
+            self.1 += 1;
+            self.event(sent, EventKind::Send, way, body);
+            if let Some((at, kind)) = end.into() {
+                self.event(at, kind, way, body);
+            }
+        }
+
+        /// A client of `n0` adds 7.
+        fn adding() -> Net {
+            let mut net = Net::default();
+            let add = r#"{"type":"broadcast","message":7,"msg_id":3}"#;
+            net.message(10, ("c4", "n0"), add, (10, EventKind::Recv));
+            net
+        }
+
+        /// What became of 7 on its way to n1, by the time of 1 s.
+        fn told(&self, history: &str) -> Option<String> {
+            let history: History = history.parse().unwrap();
+            let faults = Faults::built_in();
+            let periods = period::periods(&history, &faults);
+            let what = Carried {
+                value: 7.into(),
+                node: "n1".to_owned(),
+                until: Duration::from_secs(1),
+            };
+            Messages::new(&self.0, &periods).tell(&what).0
+        }
+    }
+
+    const SPREAD: &str = r#"{"type":"spread","seq":9,"values":[3,7]}"#;
+    const TO_N1: (&str, &str) = ("n0", "n1");
+    const KILLED: &str = r#"
+        {:time 400000000, :type :info, :process :nemesis, :f :kill, :value :one}
+        {:time 400000000, :type :info, :process :nemesis, :f :kill, :value {"n1" :killed}}"#;
+
+    #[test]
+    fn a_message_that_is_still_on_its_way_is_told() {
+        let mut net = Net::adding();
+        let other = r#"{"type":"broadcast","message":3,"msg_id":4}"#;
+        net.message(11, ("c5", "n0"), other, (11, EventKind::Recv));
+        net.message(900, TO_N1, SPREAD, (1_100, EventKind::Recv));
+        assert_eq!(
+            net.told("").as_deref(),
+            Some(
+                "n0 → n1 carried it at 0.900 s; it had not arrived by 1.000 s. Nobody sent it to \
+                 n1 again."
+            )
+        );
+    }
+
+    #[test]
+    fn several_messages_are_told_by_what_became_of_them() {
+        let mut net = Net::adding();
+        let spread = r#"{"type":"spread","values":[7]}"#;
+        net.message(20, TO_N1, spread, (30, EventKind::Drop(Dropped::Loss)));
+        net.message(
+            40,
+            ("n2", "n1"),
+            spread,
+            (50, EventKind::Drop(Dropped::Partition)),
+        );
+        net.message(500, TO_N1, spread, (510, EventKind::Drop(Dropped::Down)));
+        assert_eq!(
+            net.told(KILLED).as_deref(),
+            Some(
+                "n0 → n1 carried it at 0.020 s, and 2 others did until 0.500 s; a partition \
+                 dropped 1 of them, the network lost 1 of them, n1, killed at 0.400 s, was down \
+                 when 1 of them came. Nobody sent it to n1 again."
+            )
+        );
+    }
+
+    #[test]
+    fn a_value_that_others_got_and_this_node_was_never_sent_is_told() {
+        let mut net = Net::adding();
+        let spread = r#"{"type":"spread","values":{"7":true}}"#;
+        net.message(20, ("n0", "n2"), spread, (30, EventKind::Recv));
+        assert_eq!(
+            net.told("").as_deref(),
+            Some("n2 got it; nobody sent it to n1.")
+        );
+    }
+
+    #[test]
+    fn a_count_is_not_taken_for_a_value() {
+        let mut net = Net::adding();
+        // The field `seq` held 6 before anybody had sent a 6.
+        let counted = r#"{"type":"ping","seq":6}"#;
+        net.message(20, TO_N1, counted, (21, EventKind::Recv));
+        let counted = r#"{"type":"ping","seq":7}"#;
+        net.message(30, TO_N1, counted, (31, EventKind::Recv));
+        assert_eq!(
+            net.told("").as_deref(),
+            Some("n0 sent it to no other node.")
+        );
+    }
+
+    #[test]
+    fn what_arrived_and_is_not_there_is_told() {
+        let mut net = Net::adding();
+        let spread = r#"{"type":"spread","values":[7]}"#;
+        net.message(20, TO_N1, spread, (30, EventKind::Recv));
+        assert_eq!(
+            net.told("").as_deref(),
+            Some(
+                "n0 → n1 carried it, and it arrived at 0.030 s; n1 does not have it all the same."
+            )
+        );
+    }
+
+    /// As when it is in a bitmap.
+    #[test]
+    fn nothing_is_told_of_a_value_in_a_form_of_the_nodes_own() {
+        let mut net = Net::adding();
+        let spread = r#"{"type":"spread","values":"gA=="}"#;
+        net.message(20, ("n0", "n2"), spread, (30, EventKind::Recv));
+        let read = r#"{"type":"read_ok","messages":[7],"in_reply_to":8}"#;
+        net.message(40, ("n2", "c9"), read, (40, EventKind::Recv));
+        assert_eq!(net.told(""), None);
+    }
+
+    #[test]
+    fn the_end_of_the_journal_is_told_where_it_matters() {
+        let mut net = Net::adding();
+        let spread = r#"{"type":"spread","values":[7]}"#;
+        net.message(20, TO_N1, spread, (30, EventKind::Drop(Dropped::Loss)));
+        for _ in 0..Journal::KEPT {
+            net.message(500, ("n2", "n0"), r#"{"type":"ping"}"#, None);
+        }
+        assert_eq!(
+            net.told("").as_deref(),
+            Some(
+                "n0 → n1 carried it at 0.020 s; the network lost it. Up to 0.500 s, where the \
+                 journal ends, nobody sent it to n1 again."
+            )
+        );
+        let mut late = Net::default();
+        for _ in 0..Journal::KEPT {
+            late.message(500, ("n2", "n0"), r#"{"type":"ping"}"#, None);
+        }
+        assert_eq!(
+            late.told("").as_deref(),
+            Some(
+                "What became of it is not known: the journal has the first 10000 events of the \
+                 network and ends at 0.500 s."
+            )
+        );
+    }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod counters;
 mod logs;
+mod registers;
 mod sets;
 mod transactions;
 

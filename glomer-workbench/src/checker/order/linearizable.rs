@@ -101,7 +101,7 @@ pub fn linearizable<M: Model>(history: &History<M::Op, M::Output>, model: &M) ->
     let verdict = Verdict::new(merge_validity(objects.iter().map(Searched::validity)))
         .figure("object-count", objects.len())
         .figure("failures", Edn::list(failures));
-    let reasons = objects.iter().filter_map(Searched::reason);
+    let reasons = objects.iter().filter_map(|object| object.reason(history));
     reasons.fold(verdict, Verdict::because)
 }
 
@@ -164,12 +164,14 @@ impl<M: Model> Searched<'_, M> {
     }
 
     /// Why there is none, or why nobody knows.
-    pub(crate) fn reason(&self) -> Option<Reason> {
+    pub(crate) fn reason(&self, history: &History<M::Op, M::Output>) -> Option<Reason> {
         match &self.found {
             Found::Order(_) => None,
             Found::Stuck { call, before, room } => {
                 let states = before.iter().map(|ending| self.state(ending));
-                Some(explain(self.model, &self.operations, *call, *room, states))
+                let node = |process| history.node(process);
+                let (model, operations) = (self.model, &self.operations);
+                Some(explain(model, operations, *call, *room, states, node))
             }
             Found::TooMany { call } => {
                 let operation = self.operations[*call];

@@ -20,6 +20,7 @@ pub(super) fn explain<'s, M: Model>(
     stuck: usize,
     room: Room,
     states: impl Iterator<Item = &'s M::State>,
+    node: impl Fn(u64) -> Option<&'s str>,
 ) -> Reason
 where
     M::State: 's,
@@ -30,7 +31,9 @@ where
     };
     let when = |place: usize| {
         let operation = operations[place];
-        let cited = format!("(operation {})", operation.invoked.index);
+        let whose = node(operation.process).map(|node| format!("by {node} "));
+        let index = operation.invoked.index;
+        let cited = format!("{}(operation {index})", whose.unwrap_or_default());
         match operation.completed {
             Some(end) => format!("at {end} {cited}"),
             None => format!("at an unknown time {cited}"),

@@ -42,7 +42,9 @@ pub(super) fn check(history: &History<Op, Answer>) -> Verdict {
     let verdict = Verdict::new(merge_validity(registers.iter().map(Searched::validity)))
         .figure("results", Edn::Map(results))
         .figure("failures", Edn::Vector(failures));
-    let reasons = registers.iter().filter_map(Searched::reason);
+    let reasons = registers
+        .iter()
+        .filter_map(|register| register.reason(history));
     reasons.fold(verdict, Verdict::because)
 }
 
