@@ -11,11 +11,6 @@ mod broadcast {
     include!("readme/unit_test_waiting.rs");
 }
 
-#[allow(dead_code)]
-mod echo {
-    include!("readme/echo.rs");
-}
-
 /// The fenced blocks of this language.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
@@ -37,7 +32,10 @@ fn every_block_of_the_readme_is_tested() {
     let expansion = blocks(expansion, "rust")[0];
     // What the broadcast crate's own tests run.
     let node = fs::read_to_string(root.join("broadcast/src/tests.rs")).unwrap();
-    let mut tested = vec![expansion.to_string(), node];
+    // What `glomer new` makes, and its tests compile.
+    let new = root.join("glomer-workbench/src/command/new/nodes/echo.rs");
+    let new = fs::read_to_string(new).unwrap();
+    let mut tested = vec![expansion.to_string(), node, new];
     for file in fs::read_dir(root.join("tests/readme")).unwrap() {
         tested.push(fs::read_to_string(file.unwrap().path()).unwrap());
     }

@@ -103,7 +103,7 @@ struct Target {
 
 const fn messages(below: f64) -> Target {
     Target {
-        what: "messages between nodes, an operation",
+        what: "messages between nodes for an operation",
         figure: |results| number(results.get("net")?.get("servers")?.get("msgs-per-op")?),
         below,
         unit: "",
@@ -473,7 +473,7 @@ impl Met {
             .map_or("nothing was measured".to_owned(), |figure| {
                 format!("{}{unit}", (figure * 100.0).round() / 100.0)
             });
-        format!("{word}: {what} {figure}, below {below}{unit} is asked")
+        format!("{what} {figure} ({word}: below {below}{unit})")
     }
 }
 

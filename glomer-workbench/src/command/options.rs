@@ -329,20 +329,20 @@ fn node_name(name: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric() && c != 'c')
         && name.chars().all(plain)
-        && !SERVICES.contains(&name);
+        && !TAKEN.contains(&name);
     if fits {
         Ok(name.to_owned())
     } else {
         Err(format!(
             "must be letters, digits, -, _ and ., must not begin with c, which is for clients, \
              and must not be {}",
-            SERVICES.join(", ")
+            TAKEN.join(", ")
         ))
     }
 }
 
-/// Names on the network that are taken.
-const SERVICES: [&str; 4] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv"];
+/// Names on the network that are taken: services, and what tells the time in virtual time.
+const TAKEN: [&str; 5] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv", "clock"];
 
 fn up_to<T>(most: T) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
 where
