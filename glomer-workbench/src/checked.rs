@@ -70,7 +70,8 @@ impl Checked {
     }
 }
 
-/// Checks a record of a workload, which ran in this setting and must have been so available.
+/// Checks a record of a workload, which ran in this setting and must have been so available, or
+/// as available as the workload says.
 pub fn check(
     workload: &AnyWorkload,
     setting: &Setting,
@@ -80,7 +81,7 @@ pub fn check(
     Checked {
         exceptions: exceptions(record),
         stats: stats(record),
-        availability: availability(record, expected),
+        availability: availability(record, expected.or_else(|| workload.availability())),
         workload: workload.check(setting, record),
     }
 }

@@ -9,9 +9,10 @@ use glomer_runtime::prelude::*;
 use glomer_runtime::sim::{Latency, Program, ms, secs};
 use glomer_workbench::checker::Availability;
 use glomer_workbench::history::OpType;
+use glomer_workbench::history::typed::History;
 use glomer_workbench::run::nemesis::{Duplicate, Kill, Loss, Partition, Pause, Skew, Slow};
-use glomer_workbench::verdict::Validity;
-use glomer_workbench::workload::{self, GCounter, LinKv, UniqueIds};
+use glomer_workbench::verdict::{Validity, Verdict};
+use glomer_workbench::workload::{self, Client, GCounter, LinKv, Turn, UniqueIds, Workload};
 use glomer_workbench::{Test, Tested};
 
 /// A store that `n0` keeps, or every node for itself, which is wrong.
@@ -268,6 +269,63 @@ fn a_function_that_never_succeeds_is_not_valid() {
     let text = complaint(|| counted().run_with(|_| Unread).assert_valid());
     assert!(text.contains("no `read` succeeded"), "{text}");
     assert!(!text.contains("not one operation was :ok"), "{text}");
+}
+
+/// Answers every other time.
+#[derive(Default)]
+struct Moody {
+    asked: u64,
+}
+
+#[handler("nod")]
+fn nod(state: &mut Moody) -> Result<(), Error> {
+    state.asked += 1;
+    if state.asked % 2 == 0 {
+        return Err(Error::abort("not now"));
+    }
+    Ok(())
+}
+
+/// Clients nod, and want a nod back nearly always.
+#[derive(Clone)]
+struct Nods;
+
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+enum Op {
+    Nod,
+}
+
+impl Workload for Nods {
+    const NAME: &'static str = "nods";
+    const ABOUT: &'static str = "Clients nod";
+    type Op = Op;
+    type Output = ();
+    type Session = ();
+
+    fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Op> {
+        Some(Op::Nod)
+    }
+
+    async fn perform(_: &mut (), client: &Client, _: &Op) -> Result<(), Error> {
+        client.call(Nod {}).await
+    }
+
+    fn availability(&self) -> Option<Availability> {
+        Some(Availability::Fraction(0.9))
+    }
+
+    fn check(&self, _: &History<Op, ()>) -> Verdict {
+        Verdict::new(true)
+    }
+}
+
+#[test]
+fn a_workload_says_how_available_nodes_must_be_unless_the_test_does() {
+    let nods = || Test::new(Nods).time_limit(secs(5)).seeds(0..2);
+    let text = complaint(move || nods().run::<Moody>().assert_valid());
+    assert!(text.contains("too few operations succeeded"), "{text}");
+    let little = Availability::Fraction(0.4);
+    nods().availability(little).run::<Moody>().assert_valid();
 }
 
 /// How long each operation took.

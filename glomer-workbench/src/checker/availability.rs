@@ -34,8 +34,35 @@ impl FromStr for Availability {
     }
 }
 
-/// The fraction of operations that succeeded, and whether that is enough. Without an
-/// expectation everything is.
+/// The fraction of operations that succeeded (`ok-fraction`), and whether that is enough.
+/// Without an expectation everything is.
+///
+/// Every run is judged so: by the option `--availability`, by
+/// [`Test::availability`](crate::Test::availability), or by what its workload
+/// [asks for](crate::workload::Workload::availability). The arithmetic is that of Maelstrom's
+/// `availability-checker`, and so is the record that it reads, of whatever workload.
+///
+/// ```
+/// use glomer_workbench::checker::{Availability, availability};
+/// use glomer_workbench::history::{History, Op, OpType, Process};
+/// use glomer_workbench::verdict::Validity;
+///
+/// let read = |kind| Op::new(kind, Process::Client(0), "read", 7.into());
+/// let history: History = [
+///     read(OpType::Invoke),
+///     read(OpType::Ok),
+///     read(OpType::Invoke),
+///     read(OpType::Fail),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// let half = availability(&history, Some(Availability::Fraction(0.5)));
+/// assert_eq!(half.validity(), Validity::True);
+/// let total = availability(&history, Some(Availability::Total));
+/// assert_eq!(total.validity(), Validity::False);
+/// assert_eq!(total.reasons()[0].headline(), "too few operations succeeded");
+/// ```
 pub fn availability(history: &History, expected: Option<Availability>) -> Verdict {
     let count = |kind| history.0.iter().filter(|op| op.kind == kind).count();
     let (oks, invocations) = (count(OpType::Ok), count(OpType::Invoke));

@@ -41,7 +41,32 @@ impl Counts {
 /// Functions that may end badly every time: `:crash` exists to replace a client.
 const MAY_NEVER_SUCCEED: [&str; 2] = ["crash", "debug-topic-partitions"];
 
-/// Counts the clients' completions by kind. Valid if every function succeeded at least once.
+/// Counts the clients' completions by kind, over all (`count`, `ok-count`, `fail-count`,
+/// `info-count`) and for each function (`by-f`). Valid if every function succeeded at least
+/// once, as for Jepsen's `checker/stats`.
+///
+/// Every run is judged so, of whatever workload.
+///
+/// ```
+/// use glomer_workbench::checker::stats;
+/// use glomer_workbench::history::{History, Op, OpType, Process};
+/// use glomer_workbench::verdict::Validity;
+///
+/// let op = |kind, f| Op::new(kind, Process::Client(0), f, 7.into());
+/// let history: History = [
+///     op(OpType::Invoke, "write"),
+///     op(OpType::Ok, "write"),
+///     op(OpType::Invoke, "read"),
+///     op(OpType::Fail, "read"),
+/// ]
+/// .into_iter()
+/// .collect();
+///
+/// let verdict = stats(&history);
+/// assert_eq!(verdict.validity(), Validity::False);
+/// assert_eq!(verdict.get("ok-count"), Some(&1.into()));
+/// assert_eq!(verdict.reasons()[0].headline(), "no `read` succeeded");
+/// ```
 pub fn stats(history: &History) -> Verdict {
     let mut all = Counts::default();
     let mut by_f: BTreeMap<&str, Counts> = BTreeMap::new();

@@ -11,6 +11,7 @@ use glomer_runtime::Rng;
 use super::client::{Client, Incoming, Performance, Progress, Request, WrongAnswer};
 use super::notation::{Notation, NotedOp, NotedOutput};
 use super::{FinalStep, FinalTurn, Setting, Turn, Workload};
+use crate::checker::Availability;
 use crate::edn::Edn;
 use crate::history::typed::{History, Moment, Operation, Outcome};
 use crate::history::{History as Record, OpType, Process};
@@ -26,6 +27,7 @@ trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn about(&self) -> &'static str;
     fn stale_reads_matter(&self) -> bool;
+    fn availability(&self) -> Option<Availability>;
     fn can_run(&self, setting: &Setting) -> Result<(), String>;
     fn traffic(&self, setting: &Setting) -> Box<dyn Traffic>;
     fn check(&self, setting: &Setting, record: &Record) -> Verdict;
@@ -52,6 +54,11 @@ impl AnyWorkload {
     /// Whether its verdict depends on how up to date reads are.
     pub fn stale_reads_matter(&self) -> bool {
         self.0.stale_reads_matter()
+    }
+
+    /// How many of the operations must succeed, if the user says nothing of it.
+    pub fn availability(&self) -> Option<Availability> {
+        self.0.availability()
     }
 
     /// Whether it can run in this setting.
@@ -107,6 +114,10 @@ impl<W: Workload> Erased for W {
 
     fn stale_reads_matter(&self) -> bool {
         W::STALE_READS_MATTER
+    }
+
+    fn availability(&self) -> Option<Availability> {
+        Workload::availability(self)
     }
 
     fn can_run(&self, setting: &Setting) -> Result<(), String> {

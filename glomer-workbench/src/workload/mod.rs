@@ -107,7 +107,7 @@ use std::time::Duration;
 
 use glomer_runtime::{Error, Rng};
 
-use crate::checker::ConsistencyModel;
+use crate::checker::{Availability, ConsistencyModel};
 use crate::edn::Edn;
 use crate::history::typed::{Cast, History, Operation};
 use crate::verdict::Verdict;
@@ -262,6 +262,12 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
     /// What errors mean for an operation.
     fn errors(_: &Self::Op) -> Errors {
         Errors::Definite
+    }
+
+    /// How many of the operations must succeed, if the user says nothing of it; see
+    /// [`availability`](crate::checker::availability).
+    fn availability(&self) -> Option<Availability> {
+        None
     }
 
     /// What must hold.
