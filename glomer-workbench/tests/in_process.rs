@@ -280,7 +280,7 @@ struct Moody {
 #[handler("nod")]
 fn nod(state: &mut Moody) -> Result<(), Error> {
     state.asked += 1;
-    if state.asked % 2 == 0 {
+    if state.asked.is_multiple_of(2) {
         return Err(Error::abort("not now"));
     }
     Ok(())
