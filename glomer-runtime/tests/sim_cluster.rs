@@ -167,7 +167,7 @@ fn survives_a_partition() {
         .start();
     cluster.partition(["n0", "n1"], ["n2", "n3", "n4"]);
     cluster.call("n0", Add { element: 7 }).unwrap();
-    cluster.run_for(ms(500));
+    cluster.run_for(ms(800));
     assert!(cluster.call("n1", Elements {}).unwrap().contains(&7));
     assert!(!cluster.call("n4", Elements {}).unwrap().contains(&7));
     cluster.heal();

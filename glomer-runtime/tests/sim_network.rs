@@ -333,6 +333,41 @@ fn faults_do_not_disturb_the_latencies() {
     assert_eq!(dues(0.0), dues(0.5));
 }
 
+/// Leaving something out of a run must not change the rest of it.
+#[test]
+fn who_else_there_is_and_what_they_send_does_not_disturb_a_link() {
+    let fates = |others: usize| {
+        println!("seed {SEED}");
+        let mut net = Network::new(Latency::exponential(ms(20)), Rng::seeded(SEED));
+        for other in 0..others {
+            net.add(&format!("other{other}"), Role::Server);
+        }
+        let (a, b) = (net.add("a", Role::Server), net.add("b", Role::Server));
+        net.set_loss(0.3);
+        net.set_duplicate(0.3);
+        for i in 0..100 {
+            for other in 0..others {
+                let other = net.lookup(&format!("other{other}")).unwrap();
+                net.send(ms(0), other, b, 1_000);
+                net.send(ms(0), b, other, 1_000);
+            }
+            net.send(ms(0), b, a, 1_000);
+            net.send(ms(0), a, b, i);
+        }
+        let mut events = drain(&mut net, secs(60));
+        events.retain(|event| event.message < 1_000);
+        let mut fates: Vec<_> = events.iter().map(|e| (e.message, e.due, e.fate)).collect();
+        fates.sort_by_key(|(message, due, _)| (*message, *due));
+        fates
+    };
+    let alone = fates(0);
+    let lost = |(.., fate): &&(u32, Duration, Fate)| *fate == Fate::Dropped(Dropped::Loss);
+    assert!((15..45).contains(&alone.iter().filter(lost).count()));
+    assert!(alone.len() > 110, "some come twice");
+    assert_eq!(alone, fates(1));
+    assert_eq!(alone, fates(3));
+}
+
 #[test]
 #[should_panic(expected = "the probability of loss must be between 0.0 and 1.0, and 30 is not")]
 fn a_percentage_is_not_a_probability() {

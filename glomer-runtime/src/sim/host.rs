@@ -14,14 +14,13 @@ use std::time::Duration;
 /// The seed of a node that was started so often before: the same for whoever runs it, in a
 /// [`Host`] or in a process of its own. It has 53 bits, so that every language that reads JSON
 /// reads it.
-pub fn node_seed(seed: u64, node: usize, incarnation: u64) -> u64 {
-    let number = ((node as u64) << 32) + incarnation;
-    Rng::seeded(seed.wrapping_add(number)).next_u64() >> 11
+pub fn node_seed(seed: u64, node: &str, incarnation: u64) -> u64 {
+    Rng::named(seed.wrapping_add(incarnation), &[node]).next_u64() >> 11
 }
 
 /// The seed of a node's disk, which draws from it alone.
-fn disk_seed(seed: u64, node: usize) -> u64 {
-    Rng::seeded(!seed.wrapping_add(node as u64)).next_u64()
+fn disk_seed(seed: u64, node: &str) -> u64 {
+    Rng::named(!seed, &[node]).next_u64()
 }
 
 /// What a node runs. Each start makes the node anew.
@@ -142,8 +141,8 @@ impl<S: 'static> AnyNode for Node<S> {
 /// which they were given. Each has a disk, which outlives it. Times are measured from any fixed moment and must not run
 /// backwards.
 ///
-/// The random numbers of a node follow from the host's seed, the node's number and how often
-/// it was started, and from nothing else; those of its disk from the seed and the number.
+/// The random numbers of a node follow from the host's seed, the node's name and how often
+/// it was started, and from nothing else; those of its disk from the seed and the name.
 ///
 /// ```
 /// use glomer_runtime::prelude::*;
@@ -209,8 +208,7 @@ impl Host {
     pub fn new(seed: u64, nodes: impl IntoIterator<Item = (String, Program)>) -> Host {
         let (names, members): (Vec<String>, Vec<Member>) = nodes
             .into_iter()
-            .enumerate()
-            .map(|(number, (name, program))| {
+            .map(|(name, program)| {
                 let member = Member {
                     program,
                     node: None,
@@ -220,7 +218,7 @@ impl Host {
                     clock: Clock::default(),
                     alarm: None,
                     waiting: false,
-                    disk: Disk::new(Latency::default(), disk_seed(seed, number)),
+                    disk: Disk::new(Latency::default(), disk_seed(seed, &name)),
                     last_words: Vec::new(),
                 };
                 (name, member)
@@ -258,7 +256,7 @@ impl Host {
     pub fn start(&mut self, node: usize) -> Result<(), StartError> {
         self.kill(node);
         let member = &mut self.members[node];
-        let seed = node_seed(self.seed, node, member.incarnation);
+        let seed = node_seed(self.seed, &self.names[node], member.incarnation);
         member.incarnation += 1;
         let mut started = (member.program.make)(seed)?;
         started.set_log_level(self.log_level);

@@ -4,6 +4,7 @@ use super::latency::{Latency, nanos};
 use crate::Rng;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,9 +119,13 @@ pub struct Passage<T> {
 /// assert_eq!((event.message, event.fate), ("hello", Fate::Delivered));
 /// ```
 ///
+/// # Randomness
+/// What is random about a message follows from the generator that the network was made with,
+/// the names of its link's ends, and its number on this link. So what others send, and who else
+/// there is, changes nothing; and turning loss on leaves the latencies as they are.
+///
 /// # Faults
-/// Latencies and faults draw their random numbers from two separate sequences, so turning
-/// loss on leaves the latencies as they are. A partition is checked when a message arrives:
+/// A partition is checked when a message arrives:
 /// what was under way when the partition began is dropped, and what was sent during the
 /// partition and arrives after it is delivered. (Maelstrom checks it a little earlier; see
 /// [`Delivery::InTurn`].)
@@ -129,12 +134,11 @@ pub struct Network<T> {
     names: HashMap<Arc<str>, Address>,
     latency: Latency,
     delivery: Delivery,
-    links: HashMap<(Address, Address), Latency>,
+    links: HashMap<(Address, Address), Link, BuildHasherDefault<AddressHasher>>,
     stretch: f64,
     loss: f64,
     duplicate: f64,
-    latency_rng: Rng,
-    fault_rng: Rng,
+    seed: u64,
     next_id: MessageId,
     next_order: u64,
     /// What is in flight and due not before what was sent before it, in this order: with a
@@ -145,6 +149,35 @@ pub struct Network<T> {
     /// The messages themselves, so that moving arrivals about stays cheap.
     slots: Vec<Option<InFlight<T>>>,
     free: Vec<u32>,
+}
+
+/// The way from one address to another.
+struct Link {
+    /// Its own latency, if it has one.
+    latency: Option<Latency>,
+    /// The seed of the message that was sent last; the next one has the next.
+    seed: u64,
+}
+
+/// Every message looks its link up, and nobody chooses addresses to make them collide.
+#[derive(Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write_u32(&mut self, number: u32) {
+        let mixed = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed >> 32;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32((*byte).into());
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 struct Endpoint {
@@ -180,6 +213,16 @@ struct InFlight<T> {
     taken: bool,
 }
 
+/// What is random about a message.
+#[derive(Default)]
+struct Draws {
+    lost: bool,
+    /// How long it takes.
+    latency: u64,
+    /// How long its copy takes, if it has one.
+    again: Option<u64>,
+}
+
 impl<T> Network<T> {
     /// A network without addresses. The latency is that between servers, and between
     /// servers and services.
@@ -189,12 +232,11 @@ impl<T> Network<T> {
             names: HashMap::new(),
             latency,
             delivery: Delivery::default(),
-            links: HashMap::new(),
+            links: HashMap::default(),
             stretch: 1.0,
             loss: 0.0,
             duplicate: 0.0,
-            latency_rng: rng.fork(),
-            fault_rng: rng.fork(),
+            seed: rng.next_u64(),
             next_id: 0,
             next_order: 0,
             in_order: VecDeque::new(),
@@ -437,27 +479,45 @@ impl<T> Network<T> {
     /// Gives the link from `src` to `dest`, in this one direction, a latency of its own;
     /// `None` takes it away. It holds for links of clients, too.
     pub fn set_link_latency(&mut self, src: Address, dest: Address, latency: Option<Latency>) {
-        match latency {
-            Some(latency) => self.links.insert((src, dest), latency),
-            None => self.links.remove(&(src, dest)),
-        };
+        self.link(src, dest).latency = latency;
+    }
+
+    fn link(&mut self, src: Address, dest: Address) -> &mut Link {
+        self.links.entry((src, dest)).or_insert_with(|| {
+            let name = |address: Address| &*self.endpoints[address.index()].name;
+            Link {
+                latency: None,
+                seed: Rng::named(self.seed, &[name(src), name(dest)]).next_u64(),
+            }
+        })
     }
 
     fn is_client_link(&self, src: Address, dest: Address) -> bool {
         self.role(src) == Role::Client || self.role(dest) == Role::Client
     }
 
-    fn draw_latency(&mut self, src: Address, dest: Address, client: bool) -> u64 {
-        let own = if self.links.is_empty() {
-            None
-        } else {
-            self.links.get(&(src, dest))
+    /// Draws what becomes of the next message between two addresses.
+    fn draw(&mut self, src: Address, dest: Address) -> Draws {
+        let (latency, stretch) = (self.latency, self.stretch);
+        let (loss, duplicate) = (self.loss, self.duplicate);
+        let client = self.is_client_link(src, dest);
+        if client && !self.links.contains_key(&(src, dest)) {
+            return Draws::default();
+        }
+        let link = self.link(src, dest);
+        link.seed = link.seed.wrapping_add(1);
+        let latency = match link.latency {
+            None if client => Latency::default(),
+            own => own.unwrap_or(latency),
         };
-        match own {
-            None if client => 0,
-            own => own
-                .unwrap_or(&self.latency)
-                .sample_nanos(&mut self.latency_rng, self.stretch),
+        let mut rng = Rng::seeded(link.seed);
+        // Whatever is on, each has its place in the sequence.
+        let (lost, twice) = (rng.chance(loss), rng.chance(duplicate));
+        let mut take = || latency.sample_nanos(&mut rng, stretch);
+        Draws {
+            lost: lost && !client,
+            latency: take(),
+            again: (twice && !client).then(take),
         }
     }
 
@@ -521,10 +581,12 @@ impl<T: Clone> Network<T> {
         let id = self.next_id;
         self.next_id += 1;
         let sent = nanos(now);
-        let client = self.is_client_link(src, dest);
-        let lost = !client && self.loss > 0.0 && self.fault_rng.chance(self.loss);
-        let twice = !client && self.duplicate > 0.0 && self.fault_rng.chance(self.duplicate);
-        let due = sent.saturating_add(self.draw_latency(src, dest, client));
+        let Draws {
+            lost,
+            latency,
+            again,
+        } = self.draw(src, dest);
+        let due = sent.saturating_add(latency);
         let flight = InFlight {
             id,
             src,
@@ -534,8 +596,8 @@ impl<T: Clone> Network<T> {
             dropped: lost.then_some(Dropped::Loss),
             taken: false,
         };
-        if twice && !lost {
-            let again = sent.saturating_add(self.draw_latency(src, dest, client));
+        if let Some(latency) = again.filter(|_| !lost) {
+            let again = sent.saturating_add(latency);
             let copy = InFlight {
                 message: flight.message.clone(),
                 ..flight

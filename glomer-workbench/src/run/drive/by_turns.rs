@@ -307,7 +307,7 @@ impl Nodes for ByTurns<'_> {
         for node in &due {
             self.take_strays(*node, sent);
             let member = &mut self.members[*node];
-            let seed = node_seed(self.seed, *node, member.incarnation - 1);
+            let seed = node_seed(self.seed, &member.name, member.incarnation - 1);
             member.begin_turn(now, seed);
         }
         for node in &due {

@@ -70,21 +70,14 @@ impl Turns {
         }
     }
 
-    /// Takes a message that arrives now.
-    pub(crate) fn arrive(
-        &mut self,
-        now: Duration,
-        node: usize,
-        id: u64,
-        src: Arc<str>,
-        body: Arc<str>,
-    ) {
+    /// Takes a message that arrives now at a node, which is called `dest`.
+    pub(crate) fn arrive(&mut self, now: Duration, dest: &str, delivery: Delivery) {
         let mut due = now;
         if !self.most.is_zero() {
-            let seed = self.seed;
-            let link = self.links.entry((src.clone(), node));
+            let (seed, src) = (self.seed, &delivery.src);
+            let link = self.links.entry((src.clone(), delivery.node));
             let link = link.or_insert_with(|| Link {
-                rng: Rng::seeded(seed ^ fnv(&src, node)),
+                rng: Rng::named(seed, &[src, dest]),
                 last: Duration::ZERO,
             });
             let most = u64::try_from(self.most.as_nanos()).unwrap_or(u64::MAX - 1);
@@ -92,17 +85,11 @@ impl Turns {
             due = now.saturating_add(wait).max(link.last);
             link.last = due;
         }
-        let delivery = Some(Delivery {
-            node,
-            id,
-            src,
-            body,
-        });
         let slot = self.free.pop().unwrap_or_else(|| {
             self.deliveries.push(None);
             self.deliveries.len() - 1
         });
-        self.deliveries[slot] = delivery;
+        self.deliveries[slot] = Some(delivery);
         self.arrived += 1;
         self.waiting.push(Reverse((due, self.arrived, slot)));
     }
@@ -133,15 +120,6 @@ impl Turns {
     }
 }
 
-/// A number for a link, the same on every machine (the hash of Fowler, Noll and Vo).
-fn fnv(src: &str, node: usize) -> u64 {
-    let node = (node as u64).to_le_bytes();
-    let bytes = src.bytes().chain([0xff]).chain(node);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +136,13 @@ mod tests {
     }
 
     fn arrive(turns: &mut Turns, at: Duration, src: &str, node: usize, id: u64) {
-        turns.arrive(at, node, id, src.into(), "{}".into());
+        let delivery = Delivery {
+            node,
+            id,
+            src: src.into(),
+            body: "{}".into(),
+        };
+        turns.arrive(at, &format!("n{node}"), delivery);
     }
 
     #[test]

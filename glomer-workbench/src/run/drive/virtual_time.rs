@@ -137,7 +137,15 @@ fn act(
             src,
             body,
             ..
-        } => turns.arrive(now, node, id, src, body),
+        } => {
+            let delivery = Delivery {
+                node,
+                id,
+                src,
+                body,
+            };
+            turns.arrive(now, engine.node_name(node), delivery);
+        }
         Action::Kill(node) => {
             nodes.kill(node);
             turns.forget(node);
