@@ -459,3 +459,89 @@ fn what_is_for_virtual_time_says_so() {
         assert!(told.contains("virtual time"), "{told}");
     }
 }
+
+/// A node that sends what it learns to each other node once.
+const PLANTED: &str = env!("CARGO_BIN_EXE_planted");
+
+impl Place {
+    fn glomer(&self, args: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(COMMAND)
+            .args(args)
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        let text = stderr(&output) + &stdout(&output);
+        (output.status.code(), text)
+    }
+
+    fn flood(&self, options: &str) -> (Option<i32>, String) {
+        let given = "test -w broadcast --node-count 5 --nemesis partition --rate 10 --seed 0 \
+                     --time-limit 20 --recovery-time 1 --bin";
+        let mut args: Vec<&str> = given.split_whitespace().collect();
+        args.push(PLANTED);
+        args.extend(options.split_whitespace());
+        args.extend(["--", "broadcast-does-not-retry"]);
+        self.glomer(&args)
+    }
+
+    fn smallest(&self) -> PathBuf {
+        self.0.path().join("store/latest/smallest")
+    }
+}
+
+#[test]
+fn the_smallest_run_that_fails_is_shown_and_can_be_run_again() {
+    let place = Place::new();
+    let (code, text) = place.flood("--clock virtual --until-failure --jobs 1");
+    assert_eq!(code, Some(1), "{text}");
+    for part in [
+        " → 1 operation, 1 fault (",
+        "Why: value ",
+        "dropped by a partition",
+        "smallest/index.html shows it; this runs it again:",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(place.kept("index.html").contains("smallest/index.html"));
+    assert!(place.smallest().join("index.html").exists());
+
+    let command = text
+        .lines()
+        .find(|line| line.contains("--schedule"))
+        .unwrap();
+    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+    let (code, again) = place.glomer(&words);
+    assert_eq!(code, Some(1), "{command}\n{again}");
+    let kept = fs::read_to_string(place.smallest().join("history.edn"));
+    assert!(kept.is_err(), "nothing can be left out of it any more");
+    assert_eq!(
+        place.kept("history.edn").matches(":f :broadcast").count(),
+        2
+    );
+}
+
+#[test]
+fn a_kept_run_is_made_small_later_and_runs_in_real_time_too() {
+    let place = Place::new();
+    let (code, text) = place.flood("--clock virtual --no-shrink");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(!text.contains(" → 1 operation"), "{text}");
+    assert!(!place.smallest().exists());
+    let (code, text) = place.glomer(&["shrink", "store/latest"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(" → 1 operation, 1 fault ("), "{text}");
+    assert!(place.kept("index.html").contains("smallest/index.html"));
+
+    let schedule = place.smallest().join("schedule.json");
+    let (code, text) = place.flood(&format!("--schedule {}", schedule.display()));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("Why: value "), "{text}");
+    assert_eq!(
+        place.kept("history.edn").matches(":f :broadcast").count(),
+        2
+    );
+
+    let (code, text) = place.flood("--schedule nowhere.json");
+    assert_eq!(code, Some(255));
+    assert!(text.contains("nowhere.json: No such file"), "{text}");
+}

@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::command;
+use crate::command::options::Options;
 use crate::results::FAILURE;
 use crate::say::tell;
 use crate::workload::{AnyWorkload, Workload, Workloads};
@@ -28,7 +29,9 @@ enum Command {
     /// Run a Gossip Glomers challenge with its official options and targets
     Challenge(command::challenge::Args),
     /// Run nodes against a simulated network, and check what they did
-    Test(Box<command::options::Options>),
+    Test(Box<Options>),
+    /// Search for the smallest run that fails as a kept one did
+    Shrink(command::shrink::Args),
     /// Check a history, from wherever it is
     Check(command::check::Args),
     /// Show the runs that are kept in a browser
@@ -159,6 +162,28 @@ fn print_all(text: &[u8]) -> io::Result<ExitCode> {
     }
 }
 
+/// The options of the `glomer test` that has these arguments.
+///
+/// # Errors
+/// If it is another command, or options are wrong.
+pub(crate) fn options(words: &[String], workloads: &Workloads) -> io::Result<Options> {
+    let command = ["glomer".to_owned()]
+        .into_iter()
+        .chain(words.iter().cloned());
+    let parsed = grammar(workloads).try_get_matches_from(command);
+    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed.map_err(io::Error::other)?.command {
+        Command::Test(options) => Ok(Options {
+            words: words.to_vec(),
+            ..*options
+        }),
+        _ => Err(io::Error::other(format!(
+            "`glomer {}` is no test of nodes",
+            words.join(" ")
+        ))),
+    }
+}
+
 fn run(workloads: &Workloads) -> ExitCode {
     let own = std::env::args().skip(1).take_while(|arg| arg != "--");
     for arg in own {
@@ -191,7 +216,11 @@ fn run(workloads: &Workloads) -> ExitCode {
     let done = match cli.command {
         Command::Challenge(args) => command::challenge::run(&args, workloads),
         Command::New(args) => command::new::run(&args),
-        Command::Test(args) => command::test::run(&args, workloads),
+        Command::Test(mut args) => {
+            args.words = std::env::args().skip(1).collect();
+            command::test::run(&args, workloads)
+        }
+        Command::Shrink(args) => command::shrink::run(&args, workloads),
         Command::Check(args) => command::check::run(&args, workloads),
         Command::Serve(args) => command::serve::run(&args),
         Command::Bench(args) => command::bench::run(&args),

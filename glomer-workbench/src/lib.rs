@@ -25,6 +25,7 @@ pub mod results;
 pub mod run;
 #[cfg(feature = "command")]
 mod say;
+pub mod shrink;
 #[cfg(feature = "command")]
 pub mod store;
 mod test;

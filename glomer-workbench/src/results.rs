@@ -1,5 +1,6 @@
 //! The results of a run, in Maelstrom's terms.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use hdrhistogram::Histogram;
@@ -13,7 +14,7 @@ use crate::run::journal::{Counts, Journal};
 use crate::run::nemesis::Faults;
 use crate::run::problem::Problem;
 use crate::run::{Run, Timing};
-use crate::verdict::{Validity, Verdict, merge_validity};
+use crate::verdict::{Reason, Validity, Verdict, merge_validity, without_numbers};
 use crate::why::Why;
 use crate::workload::{AnyWorkload, Setting};
 
@@ -55,6 +56,20 @@ pub struct Results {
     /// The map that is printed: Maelstrom's keys in Maelstrom's order, then ours, then the
     /// verdict.
     pub map: Edn,
+}
+
+impl Results {
+    /// The operations that the reasons rest on, by their places in the schedule of their run.
+    pub(crate) fn telling(&self, run: &Run) -> BTreeSet<usize> {
+        let reasons = self.why.reasons().iter();
+        let rests_on: BTreeSet<usize> = reasons.flat_map(Reason::operations).copied().collect();
+        let asked = run.history.client_ops();
+        let asked = asked.filter(|op| op.kind == OpType::Invoke);
+        // What comes later belongs to the final phase.
+        let scheduled = asked.take(run.schedule.operations.len()).enumerate();
+        let telling = scheduled.filter(|(_, op)| rests_on.contains(&op.index));
+        telling.map(|(place, _)| place).collect()
+    }
 }
 
 /// Checks a run.
@@ -116,6 +131,67 @@ pub fn results(run: &Run, expected: &Expectations) -> Results {
         why,
         map,
     }
+}
+
+/// What verdicts of this validity say is wrong, in their order, each in a few words that are the same for other
+/// runs that fail in the same way.
+pub(crate) fn kinds<'a>(
+    verdicts: impl IntoIterator<Item = (&'static str, &'a Verdict)>,
+    validity: Validity,
+) -> Vec<String> {
+    let mut kinds: Vec<String> = Vec::new();
+    if validity == Validity::True {
+        return kinds;
+    }
+    for (part, verdict) in verdicts {
+        if verdict.validity() != validity {
+            continue;
+        }
+        let reasons = verdict.reasons().iter();
+        let mut said: Vec<String> = reasons.map(Reason::kind).collect();
+        if said.is_empty() {
+            said.push(telling(verdict).join(", "));
+        }
+        let unknown = match validity {
+            Validity::Unknown => "unknown: ",
+            _ => "",
+        };
+        for said in said {
+            let colon = if said.is_empty() { "" } else { ": " };
+            let kind = format!("{unknown}{part}{colon}{said}");
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+    }
+    kinds
+}
+
+/// The figures of checkers that say what is wrong, if they are not nothing.
+const TELLING: [&str; 5] = [
+    "anomaly-types",
+    "bad-error-types",
+    "lost-count",
+    "duplicated-count",
+    "stale-count",
+];
+
+/// What the figures of a verdict say is wrong.
+fn telling(verdict: &Verdict) -> Vec<String> {
+    let mut said = Vec::new();
+    let figures = verdict.figures().iter();
+    for (name, value) in figures.filter(|(name, _)| TELLING.contains(&&**name)) {
+        match value {
+            Edn::Int(count) if *count > 0 => {
+                said.push(name.trim_end_matches("-count").to_owned());
+            }
+            Edn::Vector(items) | Edn::List(items) | Edn::Set(items) => {
+                said.extend(items.iter().map(|item| without_numbers(&item.to_string())));
+            }
+            _ => {}
+        }
+    }
+    said
 }
 
 /// How a run or a check ended, from best to worst, and with which exit code.

@@ -46,6 +46,19 @@ impl RunDir {
         Ok(RunDir { path })
     }
 
+    /// A directory for a run that belongs to this one. What was there before is gone.
+    ///
+    /// # Errors
+    /// If the file system does not let it; the error names the file.
+    pub fn within(path: PathBuf) -> io::Result<RunDir> {
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(named(&path)(error)),
+            _ => {}
+        }
+        fs::create_dir(&path).map_err(named(&path))?;
+        Ok(RunDir { path })
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path

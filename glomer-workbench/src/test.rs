@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glomer_runtime::Init;
 use glomer_runtime::sim::{Delivery, Latency, Program, command_for, find_seed};
 
 use crate::checker::{Availability, ConsistencyModel};
 use crate::edn::Edn;
-use crate::results::{Expectations, Results, results};
+use crate::results::{Expectations, Results, kinds, results};
+use crate::run::diagram::diagram;
 use crate::run::drive::{TURN_LATENCY, in_process};
 use crate::run::nemesis::Faults;
 use crate::run::plan::Plan;
+use crate::run::schedule::Schedule;
 use crate::run::{Run, Timing};
-use crate::verdict::{Reason, Validity, Verdict, merge_validity};
+use crate::shrink::{self, Shrunk, shrink};
+use crate::verdict::{Reason, Validity, Verdict, merge_validity, without_numbers};
 use crate::workload::{Topology, Workload};
 
 /// As wide are the results in an explanation.
@@ -63,8 +66,8 @@ const WIDTH: usize = 100;
 /// # no_id_comes_twice();
 /// ```
 ///
-/// A test that fails names the smallest seed that fails, says why, and how to run that one
-/// alone.
+/// A test that fails names the smallest seed that fails, leaves out of that run what it fails
+/// without, says why, and how to run it alone.
 #[derive(Clone)]
 #[must_use = "a test does nothing before `run`"]
 pub struct Test {
@@ -74,7 +77,10 @@ pub struct Test {
     turn_latency: Duration,
     tolerate_panics: bool,
     tolerate_unknown: bool,
-    seeds: Vec<u64>,
+    seeds: Option<Vec<u64>>,
+    schedule: Option<Arc<Schedule>>,
+    /// How long a failing run is made smaller; `None` for not at all.
+    shrink_limit: Option<Duration>,
     judges: Vec<Judge>,
 }
 
@@ -93,7 +99,9 @@ impl Test {
             turn_latency: TURN_LATENCY,
             tolerate_panics: false,
             tolerate_unknown: false,
-            seeds: (0..100).collect(),
+            seeds: None,
+            schedule: None,
+            shrink_limit: Some(shrink::LIMIT),
             judges: Vec::new(),
         }
     }
@@ -236,7 +244,21 @@ impl Test {
     /// The seeds, in rising order. The environment variable `GLOMER_SEED` asks for one of them
     /// alone.
     pub fn seeds(mut self, seeds: impl IntoIterator<Item = u64>) -> Test {
-        self.seeds = seeds.into_iter().collect();
+        self.seeds = Some(seeds.into_iter().collect());
+        self
+    }
+
+    /// Asks and breaks what this schedule says, with its nodes and clients, instead of drawing
+    /// it. What remains follows from its seed, or from each of the [`seeds`](Test::seeds).
+    pub fn schedule(mut self, schedule: Schedule) -> Test {
+        self.schedule = Some(Arc::new(schedule));
+        self
+    }
+
+    /// How long the smallest run that fails in the same way is searched for, in real time, once
+    /// one has failed: 30 seconds at most unless told. Nothing for not at all.
+    pub fn shrink(mut self, limit: Duration) -> Test {
+        self.shrink_limit = (!limit.is_zero()).then_some(limit);
         self
     }
 
@@ -281,7 +303,7 @@ impl Test {
     #[track_caller]
     pub fn run_programs(mut self, program: impl Fn(usize) -> Program + Sync) -> Tests {
         let setting = &mut self.plan.setting;
-        let workload = &self.plan.workload;
+        let workload = self.plan.workload.clone();
         let nodes = setting.nodes.len();
         setting.concurrency = self.concurrency.unwrap_or(nodes);
         if self.concurrency.is_none() && workload.can_run(setting).is_err() {
@@ -290,9 +312,20 @@ impl Test {
         if let Err(error) = workload.can_run(setting) {
             panic!("{workload} cannot run so: {error}");
         }
+        if let Some(schedule) = &self.schedule {
+            self.plan = match schedule.plan(&self.plan) {
+                Ok(plan) => plan,
+                Err(error) => panic!("the schedule cannot be run: {error}"),
+            };
+            if self.seeds.is_none() {
+                self.seeds = Some(vec![self.plan.seed]);
+            }
+        }
+        let seeds = self.seeds.take();
+        let seeds = seeds.unwrap_or_else(|| (0..100).collect());
         let count = Mutex::new(BTreeMap::new());
-        let refused = find_seed(self.seeds.iter().copied(), |seed| {
-            let tested = self.one(seed, &program);
+        let refused = find_seed(seeds, |seed| {
+            let tested = self.one(self.plan_of(seed), &program);
             let validity = tested.validity();
             let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
             *count.entry(validity).or_insert(0) += 1;
@@ -303,10 +336,15 @@ impl Test {
             };
             refused.then_some(tested)
         });
+        let mut smallest = None;
         let refused = refused.map(|(seed, mut tested)| {
-            let again = self.one(seed, &program);
+            let again = self.one(self.plan_of(seed), &program);
             if tested.run.history != again.run.history {
                 tested.objections.push(NOT_REPEATABLE.to_owned());
+            } else if let Some(limit) = self.shrink_limit
+                && tested.validity() == Validity::False
+            {
+                smallest = self.smallest(&tested, limit, &program).map(Box::new);
             }
             Box::new(tested)
         });
@@ -315,15 +353,46 @@ impl Test {
             name: workload.name(),
             count,
             refused,
+            smallest,
         }
     }
 
-    /// One run, and what is to be said of it.
-    fn one(&self, seed: u64, program: &impl Fn(usize) -> Program) -> Tested {
-        let plan = Plan {
+    fn plan_of(&self, seed: u64) -> Plan {
+        Plan {
             seed,
             ..self.plan.clone()
-        };
+        }
+    }
+
+    /// The smallest run that fails as this one did.
+    fn smallest(
+        &self,
+        tested: &Tested,
+        limit: Duration,
+        program: &impl Fn(usize) -> Program,
+    ) -> Option<Shrunk<Tested>> {
+        let kind = tested.kinds().into_iter().next()?;
+        let workload = &self.plan.workload;
+        let telling = tested.results.telling(&tested.run);
+        let began = Instant::now();
+        let is_over = || began.elapsed() >= limit;
+        shrink(
+            &tested.run.schedule,
+            &telling,
+            workload,
+            is_over,
+            |schedule| {
+                let plan = Arc::new(schedule.clone()).plan(&self.plan).ok()?;
+                let tested = self.one(plan, program);
+                let fails = tested.validity() == Validity::False && tested.kinds().contains(&kind);
+                fails.then_some(tested)
+            },
+        )
+    }
+
+    /// One run, and what is to be said of it.
+    fn one(&self, plan: Plan, program: &impl Fn(usize) -> Program) -> Tested {
+        let seed = plan.seed;
         let expected = Expectations {
             workload: plan.workload.clone(),
             setting: plan.setting.clone(),
@@ -415,6 +484,23 @@ impl Tested {
         self.results.map.insert("valid?", validity.into());
     }
 
+    /// What is wrong, the most telling first, each in a few words that are the same for other
+    /// runs that fail in the same way.
+    fn kinds(&self) -> Vec<String> {
+        let checked = &self.results.checked;
+        let verdicts = checked.parts().into_iter().rev();
+        // Those of functions that never succeed do not count here.
+        let mut kinds = kinds(
+            verdicts.filter(|(part, _)| *part != "stats"),
+            Validity::False,
+        );
+        if let Some(problem) = &self.run.problem {
+            kinds.push(problem.name().to_owned());
+        }
+        kinds.extend(self.objections.iter().map(|text| without_numbers(text)));
+        kinds
+    }
+
     /// The verdict over all of it.
     pub fn validity(&self) -> Validity {
         self.results.validity
@@ -431,16 +517,26 @@ impl Tested {
     }
 }
 
-/// Why it is not valid, and the results.
-impl fmt::Display for Tested {
+/// Why a run is not valid.
+struct Said<'a>(&'a Tested);
+
+impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for objection in &self.objections {
+        for objection in &self.0.objections {
             writeln!(f, "{objection}")?;
         }
-        let why = self.results.why.brief();
+        let why = self.0.results.why.brief();
         if !why.is_empty() {
             writeln!(f, "{why}")?;
         }
+        Ok(())
+    }
+}
+
+/// Why it is not valid, and the results.
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Said(self).fmt(f)?;
         f.write_str(&self.results.map.shortened().pretty(WIDTH))
     }
 }
@@ -451,6 +547,7 @@ pub struct Tests {
     name: &'static str,
     count: BTreeMap<Validity, usize>,
     refused: Option<Box<Tested>>,
+    smallest: Option<Box<Shrunk<Tested>>>,
 }
 
 impl Tests {
@@ -463,6 +560,12 @@ impl Tests {
     /// The run with the smallest seed that is not valid.
     pub fn refused(&self) -> Option<&Tested> {
         self.refused.as_deref()
+    }
+
+    /// The smallest run that fails as [`refused`](Tests::refused) does, if a smaller one was
+    /// found.
+    pub fn smallest(&self) -> Option<&Shrunk<Tested>> {
+        self.smallest.as_deref()
     }
 
     /// Demands that every run was valid.
@@ -484,9 +587,20 @@ impl Tests {
             _ => "invalid",
         };
         let mut text = format!(
-            "{} with seed {} is {verdict}, and with none before it: {self}\n{tested}\n",
+            "{} with seed {} is {verdict}, and with none before it: {self}\n",
             self.name, tested.seed
         );
+        if let Some(smallest) = &self.smallest {
+            let small = &smallest.outcome;
+            let _ = writeln!(text, "\n{smallest}");
+            let _ = write!(text, "{}", Said(small));
+            let telling = small.results.why.messages();
+            if let Some(diagram) = diagram(&small.run, &telling) {
+                let _ = writeln!(text, "\n{diagram}");
+            }
+            let _ = writeln!(text, "\nOf the whole run:");
+        }
+        let _ = writeln!(text, "{tested}");
         if let Timing::Virtual { turn_latency, .. } = tested.run.timing {
             let _ = writeln!(text, "deliveries to nodes took 0 to {turn_latency:?}");
         }

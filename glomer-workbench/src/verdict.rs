@@ -79,6 +79,7 @@ pub fn merge_validity(verdicts: impl IntoIterator<Item = Validity>) -> Validity 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     headline: String,
+    kind: Option<&'static str>,
     lines: Vec<Line>,
     others: Option<String>,
     operations: Vec<usize>,
@@ -111,6 +112,7 @@ impl Reason {
     pub fn new(headline: impl Into<String>) -> Reason {
         Reason {
             headline: headline.into(),
+            kind: None,
             lines: Vec::new(),
             others: None,
             operations: Vec::new(),
@@ -160,6 +162,23 @@ impl Reason {
             0 => self,
             1 => self.and_so(format!("another {singular}")),
             count => self.and_so(format!("{count} other {singular}s")),
+        }
+    }
+
+    /// Says in the same few words what is wrong with all runs that fail in the same way, where
+    /// the headline does not.
+    #[must_use]
+    pub fn of_kind(mut self, kind: &'static str) -> Reason {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// The same for all runs that fail in the same way: what
+    /// [`of_kind`](Reason::of_kind) says, or the headline with all its numbers alike.
+    pub fn kind(&self) -> String {
+        match self.kind {
+            Some(kind) => kind.to_owned(),
+            None => without_numbers(&self.headline),
         }
     }
 
@@ -417,6 +436,19 @@ fn show(value: &Edn, record: &Record) -> Edn {
         ),
         other => other.clone(),
     }
+}
+
+/// A text with all its numbers alike.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let mut plain = String::new();
+    for c in text.chars() {
+        if !c.is_ascii_digit() {
+            plain.push(c);
+        } else if !plain.ends_with('#') {
+            plain.push('#');
+        }
+    }
+    plain
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Workloads against nodes in this process, as users of `Test` have it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use glomer_workbench::checker::Availability;
 use glomer_workbench::history::OpType;
 use glomer_workbench::history::typed::History;
 use glomer_workbench::run::nemesis::{Duplicate, Kill, Loss, Partition, Pause, Skew, Slow};
+use glomer_workbench::run::schedule::Schedule;
 use glomer_workbench::verdict::{Validity, Verdict};
 use glomer_workbench::workload::{self, Client, GCounter, LinKv, Turn, UniqueIds, Workload};
 use glomer_workbench::{Test, Tested};
@@ -365,6 +366,7 @@ fn the_same_seed_gives_the_same_run() {
             .nemesis((Partition, Kill, Loss, Skew))
             .seeds([5])
             .judge(|_| panic!("to see it"))
+            .shrink(Duration::ZERO)
             .run::<Store>();
         let Tested { run, results, .. } = tests.refused().unwrap();
         (run.history.to_edn(), results.map.to_string())
@@ -372,6 +374,84 @@ fn the_same_seed_gives_the_same_run() {
     let first = run();
     assert_eq!(first, run());
     assert!(first.0.contains(":kill"), "{}", first.0);
+}
+
+// A node that sends what it learns to each other node once.
+
+#[derive(Default)]
+struct Flood {
+    messages: BTreeSet<u64>,
+}
+
+#[handler("broadcast")]
+fn broadcast(state: &mut Flood, cx: &Context, message: u64) {
+    if state.messages.insert(message) {
+        for peer in cx.peers() {
+            cx.send(peer, Broadcast { message });
+        }
+    }
+}
+
+#[handler("read", reply = "messages", message = ReadAll)]
+fn read_all(state: &Flood) -> BTreeSet<u64> {
+    state.messages.clone()
+}
+
+#[handler("topology")]
+fn topology(_: &Flood, topology: serde_json::Value) {
+    drop(topology);
+}
+
+fn flood() -> Test {
+    Test::new(workload::Broadcast::default())
+        .latency(Latency::exponential(ms(20)))
+        .nemesis(Partition)
+        .rate(10.0)
+        .time_limit(secs(20))
+}
+
+#[test]
+fn a_failing_run_is_made_small_and_its_schedule_fails_again() {
+    let tests = flood().run::<Flood>();
+    let whole = tests.refused().unwrap().run.schedule.clone();
+    assert!(whole.operations.len() > 100, "{}", whole.size());
+    let smallest = tests.smallest().unwrap();
+    let schedule = smallest.schedule.clone();
+    assert!(smallest.is_smallest);
+    // What was broadcast to one side of the partition, and nothing else.
+    let asked: Vec<&str> = schedule.operations.iter().map(|op| &*op.f).collect();
+    assert_eq!(
+        (asked.as_slice(), schedule.faults.len()),
+        (&["broadcast"][..], 1)
+    );
+    assert_eq!(schedule.nodes.len(), 2, "{schedule:?}");
+    let history = smallest.outcome.run.history.clone();
+
+    let json = schedule.to_json().unwrap();
+    let schedule = Schedule::from_json(&json).unwrap();
+    let again = || flood().schedule(schedule.clone()).run::<Flood>();
+    let tested = again();
+    let tested = tested.refused().unwrap();
+    assert_eq!(tested.validity(), Validity::False);
+    assert_eq!(tested.run.history, history);
+
+    let text = complaint(|| flood().run::<Flood>().assert_valid());
+    for part in [
+        "\nWhy: value ",
+        " operations, 1 fault → 1 operation, 1 fault (",
+        "     seconds n",
+        " ✗",
+        "dropped by a partition",
+        "\nOf the whole run:\n",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn who_wants_no_smaller_run_gets_none() {
+    let tests = flood().shrink(Duration::ZERO).run::<Flood>();
+    assert!(tests.refused().is_some() && tests.smallest().is_none());
 }
 
 #[derive(Default)]
@@ -407,7 +487,10 @@ fn ball(_: &PingPong, cx: &Context, echo: serde_json::Value) -> serde_json::Valu
 
 #[test]
 fn a_storm_without_latency_is_noticed() {
-    let storm = || parrots().turn_latency(ms(0)).run::<PingPong>();
+    let storm = || {
+        let test = parrots().turn_latency(ms(0)).shrink(Duration::ZERO);
+        test.run::<PingPong>()
+    };
     let text = complaint(move || storm().assert_valid());
     assert!(
         text.contains("time stands still: n0, n1 keep each other busy without end"),

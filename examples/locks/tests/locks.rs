@@ -48,8 +48,8 @@ fn a_node_that_trusts_its_clock_is_found() {
     let tested = tests.refused().expect("clocks are wrong");
     assert_eq!(tested.results.why.to_string(), "\
 Why: a write of lock 0 was accepted after one of a later holder.
-  n0 gave it to the holder of token 3 at 0.008 s (operation 2).
-  n2 gave it to the holder of token 8 at 1.108 s (operation 48).
+  n0 gave it to the holder of token 3 at 0.014 s (operation 2).
+  n2 gave it to the holder of token 8 at 1.097 s (operation 48).
   n2 accepted a write with token 8, between 1.437 s and 1.437 s (operation 60).
   n0 then accepted a write with token 3, between 1.526 s and 1.527 s (operation 62). So with another write.");
 }

@@ -1,6 +1,7 @@
 //! How long a message takes.
 
 use crate::Rng;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,13 +20,14 @@ use std::time::Duration;
 /// assert!(Latency::uniform(ms(100)).sample(&mut rng) < ms(200));
 /// assert_eq!(Latency::exponential(ms(100)).to_string(), "exponential 100ms");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Latency {
     shape: Shape,
     mean: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Shape {
     Constant,
     Uniform,
@@ -62,6 +64,11 @@ impl Latency {
     /// The mean that this distribution was made with.
     pub const fn mean(&self) -> Duration {
         self.mean
+    }
+
+    /// Whether it draws anything.
+    pub(super) fn is_random(&self) -> bool {
+        self.shape != Shape::Constant
     }
 
     /// Draws the latency of one message.

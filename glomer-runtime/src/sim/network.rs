@@ -511,6 +511,12 @@ impl<T> Network<T> {
             own => own.unwrap_or(latency),
         };
         let mut rng = Rng::seeded(link.seed);
+        if loss == 0.0 && duplicate == 0.0 && !latency.is_random() {
+            return Draws {
+                latency: latency.sample_nanos(&mut rng, stretch),
+                ..Draws::default()
+            };
+        }
         // Whatever is on, each has its place in the sequence.
         let (lost, twice) = (rng.chance(loss), rng.chance(duplicate));
         let mut take = || latency.sample_nanos(&mut rng, stretch);

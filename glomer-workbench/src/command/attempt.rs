@@ -4,21 +4,24 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use super::options::Options;
+use super::options::{Clock, Options};
 use crate::edn::Edn;
 use crate::report;
-use crate::results::{self, Ending, Expectations, Results};
+use crate::results::{self, Ending, Expectations, Results, kinds};
+use crate::run::diagram::diagram;
 use crate::run::drive::by_turns::{self, Watch};
 use crate::run::drive::disks::Disks;
 use crate::run::drive::processes;
 use crate::run::plan::Plan;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
+use crate::run::schedule::Schedule;
 use crate::run::{Run, Timing, difference};
+use crate::shrink::{self, Shrunk};
 use crate::store::RunDir;
-use crate::verdict::Validity;
 use crate::workload::Workloads;
 
 /// What all runs of a command have in common.
@@ -29,6 +32,8 @@ pub(super) struct Job<'a> {
     pub(super) workloads: &'a Workloads,
     /// How to start a node.
     pub(super) launch: &'a Launch,
+    /// What is asked and broken, if it is not drawn.
+    pub(super) schedule: Option<&'a Arc<Schedule>>,
     /// Whether the user has had enough.
     pub(super) interrupt: &'a Arc<AtomicBool>,
 }
@@ -65,6 +70,34 @@ impl Job<'_> {
         let plan = options
             .plan(self.workloads, seed)
             .map_err(io::Error::other)?;
+        let plan = match self.schedule {
+            None => plan,
+            Some(schedule) => {
+                let schedule = Schedule {
+                    seed,
+                    ..Schedule::clone(schedule)
+                };
+                Arc::new(schedule).plan(&plan).map_err(io::Error::other)?
+            }
+        };
+        let mut attempt = self.judged(options, plan, logs, progress.as_deref_mut())?;
+        if attempt.ending != Ending::Valid && !self.was_cut_short(&attempt.run) {
+            if let Some(progress) = &progress {
+                progress.then("running it a second time");
+            }
+            self.repeat(&mut attempt, logs)?;
+        }
+        Ok(attempt)
+    }
+
+    /// Runs a plan, and checks what came of it.
+    fn judged(
+        &self,
+        options: Options,
+        plan: Plan,
+        logs: &Path,
+        mut progress: Option<&mut Progress>,
+    ) -> io::Result<Attempt> {
         let expected = options.expectations(&plan);
         let run = self.run(&options, plan.clone(), logs, progress.as_deref_mut())?;
         if let Some(progress) = &progress {
@@ -73,21 +106,126 @@ impl Job<'_> {
         let results = results::results(&run, &expected);
         let ending = Ending::of(run.problem.as_ref(), results.validity);
         Disks::new(logs, &plan.setting.nodes)?.remove(ending == Ending::Valid)?;
-        let mut attempt = Attempt {
+        Ok(Attempt {
             plan,
             expected,
             run,
             results,
             ending,
             options,
+        })
+    }
+
+    /// Searches for the smallest run that fails as this one did, if it is one of virtual time.
+    /// Its logs are then in `logs`.
+    ///
+    /// # Errors
+    /// If files cannot be written or read.
+    pub(super) fn shrink(
+        &self,
+        attempt: &Attempt,
+        logs: &Path,
+        progress: &Progress,
+    ) -> io::Result<Option<Shrunk<Attempt>>> {
+        let wanted = !attempt.options.no_shrink
+            && attempt.options.turn_latency().is_some()
+            && attempt.run.timing.unrepeatable().is_none()
+            && matches!(attempt.ending, Ending::Invalid | Ending::Broken)
+            && !self.was_cut_short(&attempt.run);
+        let kind = attempt.kinds().into_iter().next();
+        let Some(kind) = kind.filter(|_| wanted) else {
+            return Ok(None);
         };
-        if ending != Ending::Valid && !self.was_cut_short(&attempt.run) {
-            if let Some(progress) = &progress {
-                progress.then("running it a second time");
+        let plan = Plan {
+            log_net_send: false,
+            log_net_recv: false,
+            schedule: None,
+            ..attempt.plan.clone()
+        };
+        let one = |schedule: &Schedule| -> io::Result<Option<Attempt>> {
+            if logs.exists() {
+                fs::remove_dir_all(logs)?;
             }
-            self.repeat(&mut attempt, logs)?;
+            // A schedule with fewer nodes or clients may be none of this workload.
+            let Ok(plan) = Arc::new(schedule.clone()).plan(&plan) else {
+                return Ok(None);
+            };
+            self.judged(attempt.options.clone(), plan, logs, None)
+                .map(Some)
+        };
+        let mut failed = None;
+        let began = Instant::now();
+        let limit = shrink::LIMIT;
+        progress.then(format!(
+            "leaving out what it fails without, for {limit:?} at most"
+        ));
+        let is_over = || began.elapsed() >= limit || self.interrupt.load(Ordering::Relaxed);
+        let telling = attempt.results.telling(&attempt.run);
+        let workload = &attempt.plan.workload;
+        let found = shrink::shrink(
+            &attempt.run.schedule,
+            &telling,
+            workload,
+            is_over,
+            |schedule| {
+                if failed.is_some() {
+                    return None;
+                }
+                match one(schedule) {
+                    Ok(attempt) => attempt.filter(|attempt| attempt.kinds().contains(&kind)),
+                    Err(error) => {
+                        failed = Some(error);
+                        None
+                    }
+                }
+            },
+        );
+        if let Some(error) = failed {
+            return Err(error);
         }
-        Ok(attempt)
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        // Once more for its logs.
+        one(&found.schedule)?;
+        Ok(Some(found))
+    }
+
+    /// Keeps the smallest run within the directory of the run that it was made of, and says in
+    /// words what it is.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(super) fn keep_smallest(
+        &self,
+        found: &mut Shrunk<Attempt>,
+        logs: &Path,
+        dir: &Path,
+    ) -> io::Result<String> {
+        let size = found.to_string();
+        let attempt = &mut found.outcome;
+        let small = RunDir::within(dir.join("smallest"))?;
+        attempt.keep_logs(logs, &small.logs())?;
+        let file = small.path().join("schedule.json");
+        let replay = attempt.command(Some(&file));
+        attempt.keep(&small, &replay)?;
+        report::link_smallest(dir, &size)?;
+        let mut text = format!("{size}\n");
+        let why = &attempt.results.why;
+        let explained = match &attempt.run.problem {
+            Some(problem) => problem.to_string(),
+            None => why.brief(),
+        };
+        text += &explained;
+        if let Some(diagram) = diagram(&attempt.run, &why.messages()) {
+            text += &format!("\n\n{diagram}");
+        }
+        let page = small.path().join("index.html");
+        text += &format!(
+            "\n\n{} shows it; this runs it again:\n  {replay}",
+            page.display()
+        );
+        Ok(text)
     }
 
     fn run(
@@ -163,46 +301,22 @@ impl Job<'_> {
 }
 
 impl Attempt {
-    /// What is wrong with it, in a few words that are the same for other seeds that fail in the
-    /// same way.
+    /// What is wrong with it, the most telling first, each in a few words that are the same for
+    /// other runs that fail in the same way.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        match &self.run.problem {
+            Some(problem) => vec![problem.name().to_owned()],
+            None => kinds(
+                self.results.checked.parts().into_iter().rev(),
+                self.results.validity,
+            ),
+        }
+    }
+
+    /// The most telling of [`kinds`](Attempt::kinds).
     pub(super) fn kind(&self) -> String {
-        if let Some(problem) = &self.run.problem {
-            return problem.name().to_owned();
-        }
-        let parts = self.results.checked.parts().into_iter();
-        let mut wrong = parts.filter(|(_, verdict)| verdict.validity() == self.results.validity);
-        let Some((part, verdict)) = wrong.next() else {
-            return "valid".to_owned();
-        };
-        let mut said: Vec<String> = Vec::new();
-        if let Some(reason) = verdict.reasons().first() {
-            said.push(without_numbers(reason.headline()));
-        } else {
-            for (name, value) in verdict.figures() {
-                match value {
-                    Edn::Int(count)
-                        if name.ends_with("-count") && *count > 0 && TELLING.contains(&&**name) =>
-                    {
-                        said.push(name.trim_end_matches("-count").to_owned());
-                    }
-                    Edn::Vector(items) | Edn::List(items) | Edn::Set(items)
-                        if TELLING.contains(&&**name) =>
-                    {
-                        said.extend(items.iter().map(|item| without_numbers(&item.to_string())));
-                    }
-                    _ => {}
-                }
-            }
-        }
-        let verdict = match self.results.validity {
-            Validity::Unknown => "unknown: ",
-            _ => "",
-        };
-        if said.is_empty() {
-            format!("{verdict}{part}")
-        } else {
-            format!("{verdict}{part}: {}", said.join(", "))
-        }
+        let mut kinds = self.kinds().into_iter();
+        kinds.next().unwrap_or_else(|| "valid".to_owned())
     }
 
     /// Copies the logs of the nodes to where they are kept.
@@ -225,6 +339,54 @@ impl Attempt {
         Ok(())
     }
 
+    /// The arguments of the command that made it, for one run whose options are not drawn.
+    fn arguments(&self) -> Vec<String> {
+        let mut words = self.options.words.clone();
+        let end = words.iter().position(|word| word == "--");
+        let node = words.split_off(end.unwrap_or(words.len()));
+        // Files of seeds and of a schedule say what else to run.
+        for file in ["--seeds", "--schedule"] {
+            while let Some(place) = words.iter().position(|word| word == file) {
+                words.drain(place..(place + 2).min(words.len()));
+            }
+            words.retain(|word| !word.starts_with(&format!("{file}=")));
+        }
+        words.retain(|word| word != "--until-failure");
+        let mut more: Vec<(&str, String)> = Vec::new();
+        if self.options.swarm {
+            words.retain(|word| word != "--swarm");
+            let dist = format!("{:?}", self.options.latency_dist).to_lowercase();
+            more.push(("--latency", self.options.latency.to_string()));
+            more.push(("--latency-dist", dist));
+        }
+        // An option that is given again replaces itself.
+        more.push(("--seed", self.plan.seed.to_string()));
+        more.push(("--runs", "1".to_owned()));
+        words.extend(
+            more.into_iter()
+                .flat_map(|(name, value)| [name.to_owned(), value]),
+        );
+        words.extend(node);
+        words
+    }
+
+    /// The command that repeats it; by its schedule, if that is in a file.
+    pub(super) fn command(&self, schedule: Option<&Path>) -> String {
+        let mut words = self.arguments();
+        let end = words.iter().position(|word| word == "--");
+        let mut more = Vec::new();
+        if let Some(file) = schedule {
+            more.extend(["--schedule".to_owned(), file.display().to_string()]);
+            if self.options.clock == Clock::Virtual {
+                more.extend(["--clock", "virtual"].map(str::to_owned));
+            }
+        }
+        let end = end.unwrap_or(words.len());
+        words.splice(end..end, more);
+        words.insert(0, "glomer".to_owned());
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
+    }
+
     /// Writes everything that is kept of a run.
     ///
     /// # Errors
@@ -239,11 +401,17 @@ impl Attempt {
         } = self;
         let json = serde_json::to_string_pretty(&results.map).map_err(io::Error::other)?;
         let jsonl = run.history.to_jsonl().map_err(io::Error::other)?;
+        let schedule = Schedule {
+            arguments: self.arguments(),
+            ..run.schedule.clone()
+        };
+        let schedule = schedule.to_json().map_err(io::Error::other)?;
         let files = [
             ("results.edn", results.map.pretty(Edn::RESULTS_WIDTH)),
             ("results.json", json),
             ("history.edn", run.history.to_edn()),
             ("history.jsonl", jsonl),
+            ("schedule.json", schedule),
         ];
         for (name, contents) in &files {
             dir.write(name, contents)?;
@@ -269,26 +437,4 @@ impl Attempt {
             },
         )
     }
-}
-
-/// The figures of checkers that say what is wrong, if they are not nothing.
-const TELLING: [&str; 5] = [
-    "anomaly-types",
-    "bad-error-types",
-    "lost-count",
-    "duplicated-count",
-    "stale-count",
-];
-
-/// A text with all its numbers alike.
-pub(super) fn without_numbers(text: &str) -> String {
-    let mut plain = String::new();
-    for c in text.chars() {
-        if !c.is_ascii_digit() {
-            plain.push(c);
-        } else if !plain.ends_with('#') {
-            plain.push('#');
-        }
-    }
-    plain
 }

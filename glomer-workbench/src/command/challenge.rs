@@ -396,7 +396,8 @@ impl Challenge {
         let mut options = options(&words)?;
         options.seed = args.seed;
         options.quiet = args.quiet || args.json;
-        options.fit(workloads).map_err(io::Error::other)?;
+        options.words = ["test".to_owned()].into_iter().chain(words).collect();
+        options.fit(workloads, None).map_err(io::Error::other)?;
         let launch = Launch {
             program,
             args: options.args.clone(),
@@ -405,16 +406,21 @@ impl Challenge {
             options: &options,
             workloads,
             launch: &launch,
+            schedule: None,
             interrupt,
         };
-        let seed = Seeds::of(&options)?.next().unwrap_or_default();
+        let seed = Seeds::of(&options, None)?.next().unwrap_or_default();
         command.extend(["--seed".to_owned(), seed.to_string()]);
         let command = test::command_line("test", &command, &options.args);
         let mut progress = Progress::new(options.quiet);
         progress.say(&format!("{}: {}, with seed {seed}", self.name, self.about));
-        let (attempt, dir) = test::kept(&job, seed, &command, &mut progress, |_, _| Ok(()))?;
+        let kept = test::kept(&job, seed, &mut progress, |_, _, _| Ok(()))?;
+        let test::Kept { attempt, dir, .. } = &kept;
         progress.clear();
-        let outcome = self.outcome(&attempt, command, dir.path());
+        if let Some(smallest) = &kept.smallest {
+            progress.say(smallest);
+        }
+        let outcome = self.outcome(attempt, command, dir.path());
         let ending = match attempt.ending {
             Ending::Valid if !outcome.done => Ending::Invalid,
             ending => ending,

@@ -10,6 +10,7 @@ pub mod program;
 mod search;
 mod seeds;
 pub mod serve;
+pub mod shrink;
 mod summary;
 mod tally;
 pub mod test;

@@ -17,6 +17,7 @@ use crate::results::{Ending, Expectations};
 use crate::run::drive::{TURN_LATENCY, processes};
 use crate::run::nemesis::{self, Fault, Faults};
 use crate::run::plan::Plan;
+use crate::run::schedule::Schedule;
 use crate::workload::{Setting, Topology, Workloads};
 
 /// More processes than a machine has.
@@ -190,6 +191,16 @@ pub struct Options {
     #[arg(long, value_name = "NUM", value_parser = positive::<usize>)]
     pub jobs: Option<usize>,
 
+    /// Ask and break what this file says, such as the schedule.json of a run, instead of drawing
+    /// it; what remains follows from the seed in it, or from --seed
+    #[arg(long, value_name = "FILE")]
+    pub schedule: Option<PathBuf>,
+
+    /// Do not search for the smallest run that fails in the same way, as is done for 30 seconds
+    /// at most when one has failed in virtual time
+    #[arg(long)]
+    pub no_shrink: bool,
+
     /// Let each seed draw its faults, rate, latencies and number of nodes, up to what other
     /// options say
     #[arg(long)]
@@ -202,6 +213,10 @@ pub struct Options {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// The arguments that these options were read from.
+    #[arg(skip)]
+    pub words: Vec<String>,
 
     /// Arguments for the program. As under Maelstrom, nodes run in the temporary directory, so
     /// paths must be absolute
@@ -423,8 +438,15 @@ impl Options {
     ///
     /// # Errors
     /// If they do not.
-    pub fn fit(&self, workloads: &Workloads) -> Result<(), String> {
-        let plan = self.plan(workloads, 0)?;
+    pub fn fit(
+        &self,
+        workloads: &Workloads,
+        schedule: Option<&Arc<Schedule>>,
+    ) -> Result<(), String> {
+        let mut plan = self.plan(workloads, 0)?;
+        if let Some(schedule) = schedule {
+            plan = schedule.plan(&plan)?;
+        }
         if self.clock == Clock::Virtual {
             return Ok(());
         }
@@ -541,6 +563,7 @@ impl Options {
             p_loss: self.p_loss,
             p_duplicate: self.p_duplicate,
             recovery_time: seconds(self.recovery_time),
+            schedule: None,
             log_net_send: self.log_net_send,
             log_net_recv: self.log_net_recv,
             ..plan

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -17,7 +17,6 @@ use jiff::Zoned;
 use super::attempt::{Attempt, Job};
 use super::seeds::Seeds;
 use super::summary::{Failure, Outcome, Summary};
-use super::test::replay;
 use crate::checked::WARNINGS;
 use crate::edn::Edn;
 use crate::results::Ending;
@@ -99,7 +98,10 @@ fn told(job: &Job<'_>, progress: &Progress, outcome: &Outcome) -> io::Result<()>
         print(json)?;
     }
     let Some(Failure {
-        kind, dir, problem, ..
+        kind,
+        dir,
+        smallest,
+        problem,
     }) = &outcome.failure
     else {
         return Ok(());
@@ -113,6 +115,9 @@ fn told(job: &Job<'_>, progress: &Progress, outcome: &Outcome) -> io::Result<()>
     let (seed, kept) = (outcome.seed, kept.unwrap_or_default());
     if !job.options.quiet {
         progress.insist(&format!("seed {seed}{swarm}: {kind}{kept}"));
+    }
+    if let Some(smallest) = smallest.as_ref().filter(|_| !job.options.json) {
+        progress.insist(&format!("\n{smallest}\n"));
     }
     if let Some(why) = &outcome.unrepeatable {
         progress.insist(&format!("seed {seed}: {why}"));
@@ -210,24 +215,58 @@ impl Search<'_> {
 
     fn failed(&self, attempt: &mut Attempt, logs: &Path) -> io::Result<Failure> {
         let kind = attempt.kind();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = kept.entry(kind.clone()).or_insert(0);
-        let dir = if *count < KEPT_OF_A_KIND {
-            *count += 1;
-            // One at a time: directories are named after the time.
-            let options = self.job.options;
-            let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
-            attempt.keep_logs(logs, &dir.logs())?;
-            attempt.keep(&dir, &replay(attempt.plan.seed))?;
-            Some(dir.path().to_owned())
-        } else {
-            None
+        let (count, dir) = self.keep(attempt, &kind, logs)?;
+        let smallest = match &dir {
+            // One of a kind explains it.
+            Some(dir) if count == 1 => self.smallest(attempt, logs, dir)?,
+            _ => None,
         };
         let problem = attempt.run.problem.clone();
         Ok(Failure {
             kind,
             dir,
+            smallest,
             problem: problem.filter(|problem| !problem.depends_on_the_seed()),
         })
+    }
+
+    /// Keeps a run, unless there are enough of its kind. How many there are, and where this is.
+    fn keep(
+        &self,
+        attempt: &mut Attempt,
+        kind: &str,
+        logs: &Path,
+    ) -> io::Result<(u64, Option<PathBuf>)> {
+        // One at a time: directories are named after the time.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = kept.entry(kind.to_owned()).or_insert(0);
+        if *count >= KEPT_OF_A_KIND {
+            return Ok((*count, None));
+        }
+        *count += 1;
+        let options = self.job.options;
+        let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
+        attempt.keep_logs(logs, &dir.logs())?;
+        attempt.keep(&dir, &attempt.command(None))?;
+        Ok((*count, Some(dir.path().to_owned())))
+    }
+
+    /// What the smallest run is that fails in the same way, in words.
+    fn smallest(&self, attempt: &Attempt, logs: &Path, dir: &Path) -> io::Result<Option<String>> {
+        if self.job.options.until_failure {
+            // Nobody needs another.
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        let logs = logs.with_extension("shrink");
+        let progress = Progress::new(true);
+        let found = self.job.shrink(attempt, &logs, &progress)?;
+        let text = match found {
+            Some(mut found) => Some(self.job.keep_smallest(&mut found, &logs, dir)?),
+            None => None,
+        };
+        if logs.exists() {
+            fs::remove_dir_all(&logs)?;
+        }
+        Ok(text)
     }
 }

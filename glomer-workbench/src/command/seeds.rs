@@ -16,11 +16,12 @@ pub(super) struct Seeds {
 }
 
 impl Seeds {
-    /// The seeds that the options ask for.
+    /// The seeds that the options ask for, which begin with that of a schedule, if they do not
+    /// say where.
     ///
     /// # Errors
     /// If the file of seeds cannot be read, or holds something else.
-    pub(super) fn of(options: &Options) -> io::Result<Seeds> {
+    pub(super) fn of(options: &Options, scheduled: Option<u64>) -> io::Result<Seeds> {
         let listed = match &options.seeds {
             Some(file) => read(file)?,
             None => Vec::new(),
@@ -32,7 +33,7 @@ impl Seeds {
         };
         Ok(Seeds {
             listed: listed.into_iter(),
-            next: options.seed.unwrap_or_else(any_seed),
+            next: options.seed.or(scheduled).unwrap_or_else(any_seed),
             left,
         })
     }

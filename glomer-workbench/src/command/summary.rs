@@ -6,11 +6,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::attempt::without_numbers;
 use super::tally::Tally;
 use crate::results::Ending;
 use crate::run::engine::Hits;
 use crate::run::problem::Problem;
+use crate::verdict::without_numbers;
 
 /// How many other seeds are named of a kind of failure.
 const SEEDS_TOLD: usize = 5;
@@ -35,6 +35,8 @@ pub(super) struct Failure {
     pub(super) kind: String,
     /// Where it is kept, if it is.
     pub(super) dir: Option<PathBuf>,
+    /// What the smallest run is that fails in the same way.
+    pub(super) smallest: Option<String>,
     /// What would keep every other seed from being run, too.
     pub(super) problem: Option<Problem>,
 }

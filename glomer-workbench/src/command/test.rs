@@ -1,5 +1,6 @@
 //! `glomer test`: runs nodes, checks what they did, and keeps all of it.
 
+use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::attempt::{Attempt, Job};
 use super::options::Options;
 use super::search;
 use super::seeds::Seeds;
+use super::shrink::read;
 use super::tally::Tally;
 use crate::edn::Edn;
 use crate::failures::Failures;
@@ -28,7 +30,11 @@ use crate::workload::Workloads;
 /// # Errors
 /// If options do not fit together, the program is not there, or results cannot be kept.
 pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
-    options.fit(workloads).map_err(io::Error::other)?;
+    let schedule = options.schedule.as_deref().map(read).transpose()?;
+    let schedule = schedule.map(Arc::new);
+    options
+        .fit(workloads, schedule.as_ref())
+        .map_err(io::Error::other)?;
     let launch = Launch {
         program: options.program.find()?,
         args: options.args.clone(),
@@ -44,9 +50,10 @@ pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
         options,
         workloads,
         launch: &launch,
+        schedule: schedule.as_ref(),
         interrupt: &interrupt,
     };
-    let seeds = Seeds::of(options)?;
+    let seeds = Seeds::of(options, schedule.as_ref().map(|schedule| schedule.seed))?;
     let many = seeds.total() != Some(1);
     if many && options.turn_latency().is_some() {
         return search::run(&job, seeds);
@@ -99,17 +106,21 @@ fn is_ignored(signal: i32) -> bool {
 fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
     let options = job.options;
     let mut progress = Progress::new(options.quiet);
-    let (attempt, dir) = kept(
-        job,
-        seed,
-        &replay(seed),
-        &mut progress,
-        |attempt, progress| show(options, number, attempt, progress),
-    )?;
+    let Kept {
+        attempt,
+        dir,
+        smallest,
+    } = kept(job, seed, &mut progress, |attempt, explain, progress| {
+        show(options, number, attempt, explain, progress)
+    })?;
     let (results, ending) = (&attempt.results, attempt.ending);
     if options.json {
         return Ok(ending);
     }
+    if let Some(smallest) = smallest {
+        print(&format!("{smallest}\n"))?;
+    }
+    print(ending.closing_line())?;
     let page = dir.path().join("index.html");
     progress.say(&format!(
         "{} shows all of it; --seed {seed} repeats it",
@@ -121,14 +132,22 @@ fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
     Ok(ending)
 }
 
-/// Runs a seed, shows how it ended, and keeps what came of it.
+/// A run that was kept.
+pub(super) struct Kept {
+    pub(super) attempt: Attempt,
+    pub(super) dir: RunDir,
+    /// What the smallest run is that fails in the same way, in words.
+    pub(super) smallest: Option<String>,
+}
+
+/// Runs a seed, shows how it ended, and whether that is yet to be explained, and keeps what came
+/// of it and of the smallest run that fails in the same way.
 pub(super) fn kept(
     job: &Job<'_>,
     seed: u64,
-    replay: &str,
     progress: &mut Progress,
-    show: impl FnOnce(&Attempt, &Progress) -> io::Result<()>,
-) -> io::Result<(Attempt, RunDir)> {
+    show: impl FnOnce(&Attempt, bool, &Progress) -> io::Result<()>,
+) -> io::Result<Kept> {
     let options = job.options;
     let dir = RunDir::create(&options.store, &options.workload, &Zoned::now())?;
     progress.say(&format!(
@@ -137,14 +156,27 @@ pub(super) fn kept(
         dir.path().display()
     ));
     let attempt = job.attempt(seed, &dir.logs(), Some(progress))?;
+    let logs = dir.logs().with_extension("shrink");
+    let found = job.shrink(&attempt, &logs, progress)?;
     // First of all the verdict: there may be no room to keep anything.
     progress.clear();
-    show(&attempt, progress)?;
+    show(&attempt, found.is_none(), progress)?;
     progress.then("drawing the report");
-    let kept = attempt.keep(&dir, replay);
+    let kept = attempt.keep(&dir, &attempt.command(None));
     progress.clear();
     kept?;
-    Ok((attempt, dir))
+    let smallest = match found {
+        Some(mut found) => Some(job.keep_smallest(&mut found, &logs, dir.path())?),
+        None => None,
+    };
+    if logs.exists() {
+        fs::remove_dir_all(&logs)?;
+    }
+    Ok(Kept {
+        attempt,
+        dir,
+        smallest,
+    })
 }
 
 /// Shows how a run ended.
@@ -152,6 +184,7 @@ fn show(
     options: &Options,
     number: usize,
     attempt: &Attempt,
+    explain: bool,
     progress: &Progress,
 ) -> io::Result<()> {
     let Attempt { run, ending, .. } = attempt;
@@ -186,27 +219,10 @@ fn show(
     }
     progress.mention(&run.node_errors);
     let why = attempt.results.why.brief();
-    if !why.is_empty() {
+    if explain && !why.is_empty() {
         print(&format!("{why}\n"))?;
     }
-    print(ending.closing_line())
-}
-
-/// This command line with that seed, and for one run.
-pub(super) fn replay(seed: u64) -> String {
-    let mut words: Vec<String> = std::env::args().skip(1).collect();
-    words.insert(0, "glomer".to_owned());
-    // An option that is given again replaces itself; what follows `--` is the node's.
-    let end = words.iter().position(|word| word == "--");
-    let once = ["--seed", &seed.to_string(), "--runs", "1"].map(str::to_owned);
-    // A file of seeds would be run first.
-    if let Some(place) = words.iter().position(|word| word == "--seeds") {
-        words.drain(place..(place + 2).min(words.len()));
-    }
-    words.retain(|word| !word.starts_with("--seeds="));
-    let end = end.unwrap_or(words.len());
-    words.splice(end..end, once);
-    as_typed(&words)
+    Ok(())
 }
 
 /// The command line of `glomer` with these words, and these for the node.
@@ -223,6 +239,6 @@ pub(super) fn command_line(command: &str, words: &[String], node: &[String]) -> 
 }
 
 /// Words as one would type them into a shell.
-fn as_typed(words: &[String]) -> String {
+pub(super) fn as_typed(words: &[String]) -> String {
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

@@ -88,3 +88,28 @@ pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     };
     store::write(&dir.join("index.html"), &page::html(run, &shown))
 }
+
+/// Lets the page in `dir` lead to that of the smallest run that fails in the same way, in
+/// `smallest` beneath it.
+///
+/// # Errors
+/// If the page cannot be read or written.
+pub fn link_smallest(dir: &Path, size: &str) -> io::Result<()> {
+    const MAIN: &str = "<main>";
+    let page = dir.join("index.html");
+    let html = std::fs::read_to_string(&page)?;
+    let link = format!(
+        "{MAIN}<p class=\"smallest\"><a href=\"smallest/index.html\">The smallest run that \
+         fails in the same way</a>: {size}</p>"
+    );
+    // What a run before linked to is gone.
+    let begun = html.split_once(MAIN);
+    let Some((head, rest)) = begun else {
+        return Ok(());
+    };
+    let rest = match rest.strip_prefix("<p class=\"smallest\">") {
+        Some(old) => old.split_once("</p>").map_or(old, |(_, rest)| rest),
+        None => rest,
+    };
+    store::write(&page, &format!("{head}{link}{rest}"))
+}

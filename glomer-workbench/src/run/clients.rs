@@ -116,6 +116,11 @@ impl Clients {
         waits.any(|wait| wait.node == node)
     }
 
+    /// What a client is for.
+    pub fn owner(&self, address: Address) -> Option<Owner> {
+        self.open.get(&address).map(|client| client.owner)
+    }
+
     /// What a client is for, if it waits for an answer.
     pub fn waiting(&self, address: Address) -> Option<Owner> {
         let client = self.open.get(&address)?;

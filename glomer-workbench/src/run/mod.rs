@@ -7,6 +7,7 @@
 mod alarm;
 pub(crate) mod body;
 pub mod clients;
+pub mod diagram;
 #[cfg(feature = "command")]
 pub mod difference;
 pub mod drive;
@@ -21,6 +22,7 @@ pub mod problem;
 pub mod process;
 #[cfg(feature = "command")]
 pub mod progress;
+pub mod schedule;
 #[cfg(feature = "command")]
 pub mod stderr;
 pub mod threads;
@@ -35,6 +37,7 @@ use self::engine::{Engine, Hits};
 use self::journal::Journal;
 use self::node_errors::NodeErrors;
 use self::problem::Problem;
+use self::schedule::Schedule;
 use crate::history::History;
 
 /// Where nodes run that are processes: in the temporary directory, as under Maelstrom.
@@ -60,6 +63,8 @@ pub struct Run {
     pub startup: Duration,
     /// What the faults hit.
     pub hits: Hits,
+    /// What it asked and broke.
+    pub schedule: Schedule,
 }
 
 impl Run {
@@ -68,6 +73,7 @@ impl Run {
         let startup = engine.origin().unwrap_or_default();
         let hits = engine.hits();
         let warnings = engine.warnings().to_vec();
+        let schedule = engine.schedule().clone();
         let (history, journal, problem) = engine.finish();
         Run {
             history,
@@ -78,6 +84,7 @@ impl Run {
             timing,
             startup,
             hits,
+            schedule,
         }
     }
 }

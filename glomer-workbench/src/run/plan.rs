@@ -1,10 +1,12 @@
 //! What a run consists of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glomer_runtime::sim::{Delivery, Latency};
 
 use super::nemesis::Faults;
+use super::schedule::Schedule;
 use crate::workload::{AnyWorkload, Setting, Workload};
 
 /// What a run consists of.
@@ -37,6 +39,8 @@ pub struct Plan {
     pub p_duplicate: Option<f64>,
     /// How long nodes have to recover before the final operations.
     pub recovery_time: Duration,
+    /// What clients ask and faults do, if it is not to be drawn; see [`Schedule::plan`].
+    pub schedule: Option<Arc<Schedule>>,
     /// Tell of every message that is sent.
     pub log_net_send: bool,
     /// Tell of every message that is received.
@@ -66,6 +70,7 @@ impl Plan {
             p_loss: None,
             p_duplicate: None,
             recovery_time: Duration::from_secs(10),
+            schedule: None,
             log_net_send: false,
             log_net_recv: false,
         }

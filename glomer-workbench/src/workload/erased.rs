@@ -33,6 +33,7 @@ trait Erased: Send + Sync {
     fn check(&self, setting: &Setting, record: &Record) -> Verdict;
     fn meaning(&self, name: &str) -> Option<&'static str>;
     fn depends_on(&self, setting: &Setting) -> Vec<(&'static str, String)>;
+    fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool;
 }
 
 impl AnyWorkload {
@@ -88,6 +89,11 @@ impl AnyWorkload {
     /// The parts of the setting that it depends on, by the names of their options.
     pub fn depends_on(&self, setting: &Setting) -> Vec<(&'static str, String)> {
         self.0.depends_on(setting)
+    }
+
+    /// Whether an operation goes with an earlier one of its thread.
+    pub(crate) fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool {
+        self.0.goes_with(earlier, later)
     }
 }
 
@@ -151,6 +157,13 @@ impl<W: Workload> Erased for W {
 
     fn depends_on(&self, setting: &Setting) -> Vec<(&'static str, String)> {
         W::depends_on(setting)
+    }
+
+    fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool {
+        match (W::Op::read(earlier), W::Op::read(later)) {
+            (Ok(earlier), Ok(later)) => W::goes_with(&earlier, &later),
+            _ => false,
+        }
     }
 }
 
@@ -264,6 +277,9 @@ pub(crate) trait Traffic {
     ) -> SetUp;
 
     fn next(&mut self, threads: &Threads, at: Duration, rng: &Rng) -> Result<Chosen, String>;
+
+    /// Chooses what a schedule has for a thread.
+    fn scheduled(&mut self, thread: usize, notation: &Notation) -> Result<Invocation, String>;
 
     fn has_final_phase(&self) -> bool;
 
@@ -470,6 +486,12 @@ impl<W: Workload> Traffic for Clients<W> {
             Some(op) => Chosen::Op(thread, self.choose(thread, op, false)?),
             None => Chosen::Pass,
         })
+    }
+
+    fn scheduled(&mut self, thread: usize, notation: &Notation) -> Result<Invocation, String> {
+        let op = W::Op::read(notation)
+            .map_err(|error| format!("the schedule has an operation that is none: {error}"))?;
+        self.choose(thread, op, false)
     }
 
     fn has_final_phase(&self) -> bool {

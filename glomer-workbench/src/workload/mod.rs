@@ -285,6 +285,13 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Whether an operation makes sense only together with an earlier one of the same thread,
+    /// as a release of a lock with its acquisition. A failing run is made smaller by leaving
+    /// operations out, and these stay or go together.
+    fn goes_with(_earlier: &Self::Op, _later: &Self::Op) -> bool {
+        false
+    }
+
     /// Whether the verdict depends on how up to date reads are, as it does not where nodes
     /// have time to agree.
     const STALE_READS_MATTER: bool = false;

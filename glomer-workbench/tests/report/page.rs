@@ -11,6 +11,7 @@ use glomer_workbench::run::engine::Hits;
 use glomer_workbench::run::nemesis::{Fault, Kill, Strike};
 use glomer_workbench::run::node_errors::NodeErrors;
 use glomer_workbench::run::plan::Plan;
+use glomer_workbench::run::schedule::Schedule;
 use glomer_workbench::run::{Run, Timing};
 use glomer_workbench::why::Why;
 use glomer_workbench::workload::{AnyWorkload, Setting, TxnListAppend, Workloads};
@@ -116,6 +117,7 @@ fn why_seven_is_lost(parts: &mut Parts) {
         },
         startup: Duration::ZERO,
         hits: Hits::default(),
+        schedule: Schedule::default(),
     };
     let checked = check(&parts.workload, &setting, &run.history, None);
     parts.why = Why::of_run(checked.most_telling(), &run, &setting, &parts.nemesis);

@@ -5,7 +5,7 @@ use glomer_workbench::workload::Workloads;
 use super::*;
 
 /// Nodes that share one memory and forget to answer every 17th request of a client.
-fn forgetful() -> impl FnMut(usize, &str, &Value) -> Vec<(String, Value)> {
+pub(super) fn forgetful() -> impl FnMut(usize, &str, &Value) -> Vec<(String, Value)> {
     let mut asked = 0;
     let mut registers: BTreeMap<String, Value> = BTreeMap::new();
     let mut logs: BTreeMap<String, Vec<Value>> = BTreeMap::new();

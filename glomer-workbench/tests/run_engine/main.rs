@@ -4,6 +4,7 @@ mod answers;
 mod draws;
 mod maelstrom;
 mod own;
+mod schedules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use glomer_workbench::run::nemesis::{
 };
 use glomer_workbench::run::plan::Plan;
 use glomer_workbench::run::problem::{Problem, ProblemKind};
+use glomer_workbench::run::schedule::Schedule;
 use glomer_workbench::workload::{
     AnyWorkload, Broadcast, Echo, Kafka, LinKv, TxnListAppend, Workload,
 };
@@ -46,6 +48,7 @@ struct Ran {
     journal: Journal,
     problem: Option<Problem>,
     warnings: Vec<String>,
+    schedule: Schedule,
     /// What was done to processes, and when.
     processes: Vec<(Duration, String)>,
     ended: Duration,
@@ -127,6 +130,7 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
     }
     let warnings = engine.warnings().to_vec();
     let status = engine.status(now);
+    let schedule = engine.schedule().clone();
     let (history, journal, problem) = engine.finish();
     let ended = |kind| {
         let ops = history.client_ops().filter(|op| op.kind == kind);
@@ -136,6 +140,7 @@ fn run(plan: Plan, node: &mut Node<'_>) -> Ran {
     assert_eq!(status.fail, ended(OpType::Fail));
     assert_eq!(status.info, ended(OpType::Info));
     Ran {
+        schedule,
         history,
         journal,
         problem,

@@ -22,7 +22,7 @@ fn what_came_back_instead_is_told() {
     let test = Test::new(workload::Echo).nodes(1).time_limit(secs(2));
     assert_eq!(why::<Slow>(test), "\
 Why: what came back is not what was sent.
-  n0 was sent \"Please echo 56\" at 0.000 s and answered {:echo \"\", :in_reply_to 1, :type \"echo_ok\"} at 0.002 s (operation 0). So with 10 other requests.");
+  n0 was sent \"Please echo 56\" at 0.000 s and answered {:echo \"\", :in_reply_to 1, :type \"echo_ok\"} at 0.001 s (operation 0). So with 10 other requests.");
 }
 
 /// Counts, as other nodes do.

@@ -69,18 +69,21 @@ fn told() -> Test {
 
 #[test]
 fn which_addition_was_lost_is_told() {
-    assert_eq!(why::<Told>(told().nemesis(Loss)), "\
-Why: the sum of n1 is 1 too low.
-  n1 answered 11 at 15.001 s (operation 57).
+    assert_eq!(
+        why::<Told>(told().nemesis(Loss)),
+        "\
+Why: the sum of n0 is 3 too low.
+  n0 answered 9 at 15.000 s (operation 56).
   8 additions were acknowledged, and come to 12.
-  1 is what each of the additions of 1 came to, by n0 at 0.266 s (operation 6) and n0 at 4.033 s (operation 46).");
+  3 is what the one addition of 3 came to, by n1 at 1.454 s (operation 16). So with another read."
+    );
 }
 
 #[test]
 fn which_addition_counted_twice_is_told() {
     assert_eq!(why::<Told>(told().nemesis(Duplicate)), "\
 Why: the sum of n1 is 1 too high.
-  n1 answered 13 at 15.001 s (operation 57).
+  n1 answered 13 at 15.002 s (operation 57).
   8 additions were acknowledged, and come to 12.
   1 is what each of the additions of 1 came to, by n0 at 0.266 s (operation 6) and n0 at 4.033 s (operation 46), as if it had counted twice.");
 }

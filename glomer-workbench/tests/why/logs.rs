@@ -103,7 +103,7 @@ fn nodes_that_disagree_are_told() {
         "\
 Why: offset 0 of key \"10\" has several messages (inconsistent-offsets).
   n0 acknowledged message 1 at offset 0 at 4.507 s (operation 176).
-  n1 acknowledged message 2 at offset 0 at 4.574 s (operation 178). So with 19 other cases."
+  n1 acknowledged message 2 at offset 0 at 4.575 s (operation 178). So with 19 other cases."
     );
 }
 
@@ -115,10 +115,10 @@ fn a_message_that_is_lost_is_told() {
         "\
 Why: message 6 of key \"7\" is lost (lost-write).
   n0 acknowledged it with offset 5 at 3.767 s (operation 146).
-  n0 polled message 9 at offset 8, which is behind it, at 15.002 s (operation 196).
+  n0 polled message 9 at offset 8, which is behind it, at 15.001 s (operation 196).
   No poll ever returned it. So with 3 other cases.
 Also: polls of key \"9\" passed messages over (int-poll-skip).
-  n0 polled message 12 at offset 11 and then message 14 at offset 13 at 15.002 s (operation 196).
+  n0 polled message 12 at offset 11 and then message 14 at offset 13 at 15.001 s (operation 196).
   Between them are 13. So with 4 other cases.
 One more reason is in the results, under :why."
     );
@@ -131,8 +131,8 @@ fn messages_that_are_passed_over_are_told() {
         why,
         "\
 Why: message 1 of key \"10\" is lost (lost-write).
-  n0 acknowledged it with offset 0 at 4.508 s (operation 176).
-  n0 polled message 3 at offset 2, which is behind it, at 15.002 s (operation 196).
+  n0 acknowledged it with offset 0 at 4.509 s (operation 176).
+  n0 polled message 3 at offset 2, which is behind it, at 15.001 s (operation 196).
   No poll ever returned it. So with 3 other cases.
 One more reason is in the results, under :why."
     );
@@ -145,8 +145,8 @@ fn polls_that_go_back_are_told() {
         why,
         "\
 Why: polls of key \"9\" went back (nonmonotonic-poll).
-  n0 polled message 11 at offset 10 at 1.962 s (operation 76).
-  n0 next polled message 1 at offset 0 at 2.001 s (operation 78)."
+  n0 polled message 11 at offset 10 at 1.963 s (operation 76).
+  n0 next polled message 1 at offset 0 at 1.999 s (operation 78)."
     );
 }
 
@@ -156,11 +156,11 @@ fn a_message_that_is_there_twice_is_told() {
     assert_eq!(why, "\
 Why: message 6 of key \"7\" is at several offsets (duplicate).
   n0 acknowledged message 6 at offset 5 at 3.767 s (operation 146).
-  n0 returned message 6 at offset 6 at 15.002 s (operation 196). So with 3 other cases.
+  n0 returned message 6 at offset 6 at 15.001 s (operation 196). So with 3 other cases.
 Also: polls of key \"9\" went back (int-nonmonotonic-poll).
-  n0 polled message 6 at offset 5 and then message 6 at offset 6 at 1.962 s (operation 76). So with 5 other cases.
+  n0 polled message 6 at offset 5 and then message 6 at offset 6 at 1.963 s (operation 76). So with 5 other cases.
 Also: polls of key \"9\" passed messages over (int-poll-skip).
-  n0 polled message 11 at offset 11 and then message 12 at offset 12 at 15.002 s (operation 196).
+  n0 polled message 11 at offset 11 and then message 12 at offset 12 at 15.001 s (operation 196).
   Between them are 12. So with 4 other cases.");
 }
 
@@ -171,7 +171,7 @@ fn a_message_whose_send_failed_is_told() {
         why,
         "\
 Why: message 6 of key \"9\" was polled, though its send failed (G1a).
-  n0 refused it at 0.968 s (operation 36).
-  n0 polled it at 1.962 s (operation 76). So with 5 other cases."
+  n0 refused it at 0.967 s (operation 36).
+  n0 polled it at 1.963 s (operation 76). So with 5 other cases."
     );
 }

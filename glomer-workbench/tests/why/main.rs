@@ -7,6 +7,8 @@ mod registers;
 mod sets;
 mod transactions;
 
+use std::time::Duration;
+
 use glomer_runtime::Init;
 use glomer_workbench::Test;
 use glomer_workbench::verdict::Validity;
@@ -18,7 +20,7 @@ fn why<S: Default + 'static>(test: Test) -> String {
 
 /// The same, with a state made from what `init` says.
 fn why_with<S: 'static>(test: Test, make: fn(&Init) -> S) -> String {
-    let tests = test.run_with(make);
+    let tests = test.shrink(Duration::ZERO).run_with(make);
     let tested = tests.refused().expect("the node is wrong");
     assert_eq!(tested.validity(), Validity::False, "{tested}");
     tested.results.why.brief()

@@ -58,7 +58,7 @@ fn what_squeezes_an_operation_is_told() {
         .time_limit(secs(5));
     assert_eq!(why::<Hasty>(test), "\
 Why: read 4 from key 0 fits no order.
-  It ended at 2.969 s by n1 (operation 60), though write 2 to key 0 had ended at 2.910 s by n0 (operation 56) and nothing since makes it possible.
+  It ended at 2.968 s by n1 (operation 60), though write 2 to key 0 had ended at 2.910 s by n0 (operation 56) and nothing since makes it possible.
   The last that did was write 4 to key 0 at 2.399 s by n0 (operation 48).
   Every order of what came before leaves 2.");
 }

@@ -47,9 +47,9 @@ fn what_a_partition_dropped_is_told() {
         why::<Flood>(flood().nemesis(Partition)),
         "\
 Why: value 3 is lost.
-  n0 acknowledged it at 1.049 s (operation 26).
+  n0 acknowledged it at 1.050 s (operation 26).
   n0 returned it to the read of 20.000 s (operation 208).
-  n0 → n2 carried it at 1.049 s; the partition of 0.000 s to 1.419 s dropped it. Nobody sent it to n2 again.
+  n0 → n2 carried it at 1.050 s; the partition of 0.000 s to 1.419 s dropped it. Nobody sent it to n2 again.
   The final read of 20.000 s by n2 (operation 210) does not have it."
     );
 }
@@ -59,10 +59,10 @@ fn what_the_network_lost_is_told() {
     assert_eq!(
         why::<Flood>(flood().nemesis(Loss)),
         "\
-Why: value 2 is lost.
-  n0 acknowledged it at 0.258 s (operation 8).
+Why: value 6 is lost.
+  n0 acknowledged it at 1.056 s (operation 26).
   n0 returned it to the read of 20.000 s (operation 184).
-  n0 → n2 carried it at 0.258 s; the network lost it in the loss of 0.000 s to 3.868 s. Nobody sent it to n2 again.
+  n0 → n2 carried it at 1.056 s; the network lost it in the loss of 0.000 s to 3.868 s. Nobody sent it to n2 again.
   The final read of 20.000 s by n2 (operation 186) does not have it. So with 5 other values."
     );
 }
@@ -73,10 +73,10 @@ fn what_a_node_forgot_when_it_was_killed_is_told() {
         why::<Flood>(flood().nemesis(Kill)),
         "\
 Why: value 0 is lost.
-  n0 acknowledged it at 0.000 s (operation 2).
-  n0 returned it to the read of 21.216 s (operation 216).
-  n0 → n2 brought it at 0.010 s. n2 was killed at 6.030 s. Nobody sent it to n2 again.
-  The final read of 21.216 s by n2 (operation 218) does not have it. So with 56 other values."
+  n0 acknowledged it at 0.002 s (operation 2).
+  n0 returned it to the read of 21.217 s (operation 216).
+  n0 → n2 brought it at 0.012 s. n2 was killed at 6.030 s. Nobody sent it to n2 again.
+  The final read of 21.217 s by n2 (operation 218) does not have it. So with 56 other values."
     );
 }
 

@@ -60,8 +60,8 @@ fn lists_that_nodes_have_in_different_orders_are_told() {
         why::<Lists>(test),
         "\
 Why: incompatible-order: reads of one key disagree about the order of its elements.
-  n0 read key 8 as [1 2 3 4 5 6 7 8] at 1.828 s (operation 72).
-  n1 read key 8 as [1 2 4 3 5 6 7 8 9] at 1.895 s (operation 74).
+  n0 read key 8 as [1 2 3 4 5 6 7 8] at 1.829 s (operation 72).
+  n1 read key 8 as [1 2 4 3 5 6 7 8 9] at 1.896 s (operation 74).
   Neither is the beginning of the other. So with 3 other cases.
 3 more reasons are in the results, under :why."
     );
@@ -101,8 +101,8 @@ fn a_read_of_what_failed_is_told() {
         why::<Dirty>(test),
         "\
 Why: G1a: a read saw the write of a transaction that failed (aborted read).
-  T1 is the transaction of n0 from 4.033 s to 4.034 s (operation 44): w 9 12, r 9 12, r 8 5.
-  T2 is the transaction of n0 from 2.912 s to 2.913 s (operation 34, failed): r 9 nil, w 7 3, w 8 5, r 9 nil.
+  T1 is the transaction of n0 from 4.033 s to 4.035 s (operation 44): w 9 12, r 9 12, r 8 5.
+  T2 is the transaction of n0 from 2.912 s to 2.912 s (operation 34, failed): r 9 nil, w 7 3, w 8 5, r 9 nil.
   T1 read 8 = 5, written by T2, which failed (aborted read). So with another case."
     );
 }
@@ -115,7 +115,7 @@ fn transactions_in_a_circle_are_told() {
         .time_limit(secs(5));
     assert_eq!(why::<Alone>(test), "\
 Why: G-single-item-realtime: transactions form a circle through one read of what was since overwritten (read skew), given that one ended before another began.
-  T1 is the transaction of n1 from 0.027 s to 0.028 s (operation 2): r 8 nil, r 9 nil.
+  T1 is the transaction of n1 from 0.027 s to 0.027 s (operation 2): r 8 nil, r 9 nil.
   T2 is the transaction of n0 from 0.000 s to 0.001 s (operation 0): r 4 nil, w 8 1.
   T1 came before T2: T1 read key 8 = nil, and T2 set it to 1, which came later in the version order.
   But T2 came before T1: T2 ended at 0.001 s, and T1 began at 0.027 s. So with 3 other cases.");

@@ -40,7 +40,8 @@ where
         }
     };
     let index = |place: usize| operations[place].invoked.index;
-    let reason = Reason::new(format!("{} fits no order", words(stuck)));
+    let reason = Reason::new(format!("{} fits no order", words(stuck)))
+        .of_kind("an operation fits no order");
     let begin = format!("It ended {}, ", when(stuck));
     let reason = match room {
         Room::Until { returned, made_by } => {

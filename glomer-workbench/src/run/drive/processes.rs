@@ -199,6 +199,7 @@ impl Driver<'_> {
                     src,
                     body,
                     due,
+                    lane: _,
                 } => self.deliver(node, id, &src, &body, due),
                 Action::Kill(node) => {
                     if let Some(process) = &self.processes[node] {

@@ -70,14 +70,14 @@ impl Turns {
         }
     }
 
-    /// Takes a message that arrives now at a node, which is called `dest`.
-    pub(crate) fn arrive(&mut self, now: Duration, dest: &str, delivery: Delivery) {
+    /// Takes a message that arrives now, on this lane, at a node, which is called `dest`.
+    pub(crate) fn arrive(&mut self, now: Duration, lane: Arc<str>, dest: &str, delivery: Delivery) {
         let mut due = now;
         if !self.most.is_zero() {
-            let (seed, src) = (self.seed, &delivery.src);
-            let link = self.links.entry((src.clone(), delivery.node));
-            let link = link.or_insert_with(|| Link {
-                rng: Rng::named(seed, &[src, dest]),
+            let seed = self.seed;
+            let link = self.links.entry((lane, delivery.node));
+            let link = link.or_insert_with_key(|(lane, _)| Link {
+                rng: Rng::named(seed, &[lane, dest]),
                 last: Duration::ZERO,
             });
             let most = u64::try_from(self.most.as_nanos()).unwrap_or(u64::MAX - 1);
@@ -142,7 +142,7 @@ mod tests {
             src: src.into(),
             body: "{}".into(),
         };
-        turns.arrive(at, &format!("n{node}"), delivery);
+        turns.arrive(at, src.into(), &format!("n{node}"), delivery);
     }
 
     #[test]

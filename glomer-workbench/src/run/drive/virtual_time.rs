@@ -136,6 +136,7 @@ fn act(
             id,
             src,
             body,
+            lane,
             ..
         } => {
             let delivery = Delivery {
@@ -144,7 +145,7 @@ fn act(
                 src,
                 body,
             };
-            turns.arrive(now, engine.node_name(node), delivery);
+            turns.arrive(now, lane, engine.node_name(node), delivery);
         }
         Action::Kill(node) => {
             nodes.kill(node);

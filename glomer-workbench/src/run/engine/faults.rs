@@ -2,15 +2,25 @@
 
 use std::time::Duration;
 
-use super::{Action, Engine, NodeState};
+use super::{Action, Engine, NodeState, Phase};
 use crate::edn::Edn;
 use crate::history::{Op, OpType, Process};
-use crate::run::nemesis::{Effect, Step};
+use crate::run::nemesis::{Effect, Step, told};
 
 impl Engine {
     pub(super) fn strike(&mut self, now: Duration, step: Step) {
         let name = step.fault.name().to_owned();
         let (f, strike) = (step.f(), step.strike);
+        if matches!(self.phase, Phase::Main) {
+            let at = now.saturating_sub(self.origin.unwrap_or_default());
+            if step.begins {
+                self.schedule.began(&name, at, &strike);
+            } else {
+                self.schedule.ended(&name, at);
+            }
+        }
+        let done = strike.done;
+        let done = done.or_else(|| told(&strike.effects, &self.plan.setting.nodes));
         let op = Op::new(OpType::Info, Process::Nemesis, f, strike.value);
         self.push(now, op.clone());
         if !step.begins {
@@ -25,7 +35,7 @@ impl Engine {
             }
         }
         let completion = Op {
-            value: strike.done.unwrap_or(Edn::Map(became)),
+            value: done.unwrap_or(Edn::Map(became)),
             ..op
         };
         if self.unready.is_empty() {

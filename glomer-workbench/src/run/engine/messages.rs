@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use glomer_runtime::Rng;
 use glomer_runtime::sim::{Address, Fate, Passage, Role};
 use serde_json::json;
 
@@ -171,6 +172,7 @@ impl Engine {
                 src: self.names[src.index()].clone(),
                 body,
                 due,
+                lane: self.lane(src),
             }),
             Role::Client => {
                 let Some(owner) = self.clients.waiting(dest) else {
@@ -192,14 +194,29 @@ impl Engine {
             }
             Role::Service => {
                 let name = self.names[src.index()].clone();
-                let answer = self
-                    .services
-                    .get_mut(&dest)
-                    .and_then(|service| service.answer(now, &name, &body, &mut self.service_rng));
+                let rng = self.service_rngs.entry((dest, src));
+                let rng = rng.or_insert_with(|| {
+                    Rng::named(self.service_seed, &[&self.names[dest.index()], &name])
+                });
+                let service = self.services.get_mut(&dest);
+                let answer = service.and_then(|it| it.answer(now, &name, &body, rng));
                 if let Some(answer) = answer {
                     self.send(now, dest, src, answer.into());
                 }
             }
+        }
+    }
+
+    /// Where a message comes from, by a name that does not depend on what else happens.
+    fn lane(&self, src: Address) -> Arc<str> {
+        let nodes = self.nodes.len();
+        match self.clients.owner(src) {
+            Some(Owner::Thread(thread)) => {
+                let (round, node) = (thread / nodes, &self.names[thread % nodes]);
+                format!("client {round} of {node}").into()
+            }
+            Some(Owner::Init(_) | Owner::Setup(_)) => "init".into(),
+            None => self.names[src.index()].clone(),
         }
     }
 

@@ -27,10 +27,12 @@ use super::nemesis::{Duplicate, Fault, Loss, Nemesis, Step};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::problem::{Problem, ProblemKind, excerpt};
+use super::schedule::Schedule;
 use super::threads::Threads;
 use super::wire;
 use crate::history::typed::Moment;
 use crate::history::{History, Op};
+use crate::workload::Notation;
 use crate::workload::erased::{Invocation, Traffic};
 
 /// How many bytes of messages may be under way.
@@ -53,6 +55,10 @@ pub enum Action {
         body: Arc<str>,
         /// When it is due.
         due: Duration,
+        /// Where it comes from, by a name that is the same whatever else is left out of the run:
+        /// clients, which are numbered as they come, go by their node and by which of its
+        /// clients they are.
+        lane: Arc<str>,
     },
     /// Kill a node's process.
     Kill(usize),
@@ -193,7 +199,9 @@ pub struct Engine {
     /// The type of the last request that each node was set up with.
     set_up_with: Vec<String>,
     services: HashMap<Address, Box<dyn Service>>,
-    service_rng: Rng,
+    /// What is random in services, for each service and each of those who ask it.
+    service_rngs: HashMap<(Address, Address), Rng>,
+    service_seed: u64,
     /// What nodes sent to the client of their `init` that answers nothing, by node.
     not_answers: HashMap<usize, String>,
 
@@ -205,6 +213,10 @@ pub struct Engine {
     pace: Option<Pace>,
     /// No free thread could take the next operation.
     blocked: bool,
+    /// What each thread has yet to ask, and when, if it is not drawn.
+    scheduled: Option<Vec<VecDeque<(Duration, Notation)>>>,
+    /// What was asked and broken so far.
+    schedule: Schedule,
     op_seeds: Rng,
     /// The seed of the next operation, once it was tried.
     op_seed: Option<u64>,
@@ -256,7 +268,7 @@ impl Engine {
         if plan.faults.named(Duplicate.name()).is_none() {
             network.set_duplicate(plan.p_duplicate.unwrap_or(0.0));
         }
-        let service_rng = seeds.fork();
+        let service_seed = seeds.next_u64();
         let op_seeds = seeds.fork();
         let pace_rng = seeds.fork();
         let nemesis_rng = seeds.fork();
@@ -272,7 +284,8 @@ impl Engine {
             unready: BTreeSet::new(),
             set_up_with: vec![String::new(); count],
             services,
-            service_rng,
+            service_rngs: HashMap::new(),
+            service_seed,
             not_answers: HashMap::new(),
             traffic: plan.workload.traffic(&plan.setting),
             threads: Threads::new(concurrency),
@@ -283,6 +296,8 @@ impl Engine {
                 .interval
                 .map(|interval| Pace::new(interval, Duration::ZERO, pace_rng)),
             blocked: false,
+            scheduled: plan.schedule.as_ref().map(|schedule| schedule.queues()),
+            schedule: Schedule::of_plan(&plan),
             op_seeds,
             op_seed: None,
             final_rng,
@@ -324,6 +339,11 @@ impl Engine {
     /// When the main phase began.
     pub fn origin(&self) -> Option<Duration> {
         self.origin
+    }
+
+    /// What the run asked and broke so far.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
     /// The results of the run.
@@ -454,8 +474,14 @@ impl Engine {
         let phase = match &self.phase {
             Phase::Main => {
                 let end = origin + self.plan.time_limit;
-                let op = self.pace.as_ref().filter(|_| !self.blocked);
-                let op = op.map(|pace| origin + pace.next());
+                let op = match &self.scheduled {
+                    Some(queues) => self.next_scheduled(queues).map(|(at, _)| at),
+                    None => {
+                        let pace = self.pace.as_ref().filter(|_| !self.blocked);
+                        pace.map(Pace::next)
+                    }
+                };
+                let op = op.map(|at| origin + at);
                 let strike = self.nemesis.next().filter(|_| self.striking.is_none());
                 let strike = strike.map(|at| origin + at);
                 [Some(end), op, strike].into_iter().flatten().min()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, ThreadClient, UnderWay, nanos};
+use super::{Engine, Phase, ThreadClient, UnderWay, nanos};
 use crate::edn::Edn;
 use crate::history::typed::Moment;
 use crate::history::{Op, OpType, Process};
@@ -17,6 +17,10 @@ const WARNINGS: usize = 5;
 
 impl Engine {
     pub(super) fn invoke(&mut self, now: Duration, thread: usize, op: Invocation) {
+        if matches!(self.phase, Phase::Main) {
+            let at = now.saturating_sub(self.origin.unwrap_or_default());
+            self.schedule.asked(thread, at, &op.notation);
+        }
         self.threads.begin(thread);
         let process = self.threads.process(thread);
         let value = op.notation.value.clone();

@@ -1,13 +1,14 @@
 //! What comes after what.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
 
 use super::{Engine, FinalPhase, Phase, nanos};
 use crate::run::problem::Problem;
-use crate::workload::FinalTurn;
 use crate::workload::erased::{Chosen, FinalChosen};
+use crate::workload::{FinalTurn, Notation};
 
 impl Engine {
     /// Goes on with the phase, or to the next one. Whether anything happened.
@@ -76,7 +77,9 @@ impl Engine {
             self.strike(now, strike);
             went_on = true;
         }
-        while !self.blocked
+        went_on |= self.scheduled_ops(now, passed);
+        while self.scheduled.is_none()
+            && !self.blocked
             && let Some(pace) = &self.pace
             && pace.next() <= passed
             && pace.next() < self.plan.time_limit
@@ -112,6 +115,41 @@ impl Engine {
             went_on = true;
         }
         (passed < self.plan.time_limit).then_some(went_on)
+    }
+
+    /// Begins the operations of a schedule that are due. Whether there were any.
+    fn scheduled_ops(&mut self, now: Duration, passed: Duration) -> bool {
+        let mut went_on = false;
+        while passed < self.plan.time_limit
+            && let Some(queues) = &self.scheduled
+            && let Some((at, thread)) = self.next_scheduled(queues)
+            && at <= passed
+        {
+            let queues = self.scheduled.as_mut();
+            let Some((_, notation)) = queues.and_then(|queues| queues[thread].pop_front()) else {
+                break;
+            };
+            went_on = true;
+            match self.traffic.scheduled(thread, &notation) {
+                Ok(op) => self.invoke(now, thread, op),
+                Err(error) => {
+                    self.stop(Problem::of_workload(error));
+                    break;
+                }
+            }
+        }
+        went_on
+    }
+
+    /// When a free thread next has something to ask by the schedule, and which.
+    pub(super) fn next_scheduled(
+        &self,
+        queues: &[VecDeque<(Duration, Notation)>],
+    ) -> Option<(Duration, usize)> {
+        let threads = queues.iter().enumerate();
+        let free = threads.filter(|(thread, _)| self.threads.is_free(*thread));
+        free.filter_map(|(thread, queue)| Some((queue.front()?.0, thread)))
+            .min()
     }
 
     pub(super) fn final_ops(&mut self, now: Duration) -> bool {

@@ -26,7 +26,7 @@ impl Fault for Duplicate {
         Strike {
             value: Edn::Nil,
             effects: vec![Effect::Duplicate(p)],
-            done: Some(p.into()),
+            done: None,
         }
     }
 

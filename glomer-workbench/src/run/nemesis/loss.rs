@@ -25,7 +25,7 @@ impl Fault for Loss {
         Strike {
             value: Edn::Nil,
             effects: vec![Effect::Loss(p)],
-            done: Some(p.into()),
+            done: None,
         }
     }
 

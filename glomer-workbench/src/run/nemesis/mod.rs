@@ -130,7 +130,7 @@ pub struct Strike {
     pub value: Edn,
     /// What to do, in this order.
     pub effects: Vec<Effect>,
-    /// Its value when it is done; `None` for what became of each node.
+    /// Its value when it is done; `None` for what its effects did.
     pub done: Option<Edn>,
 }
 
@@ -162,6 +162,36 @@ impl Strike {
             done: Some(Edn::kw("network-healed")),
         }
     }
+}
+
+/// What the history says that effects did to the network or to clocks; `None` for those that say
+/// what became of each node.
+pub(crate) fn told(effects: &[Effect], names: &[String]) -> Option<Edn> {
+    Some(match effects {
+        [Effect::Partition(grudge)] => {
+            Edn::vector([Edn::kw("isolated"), grudge::to_edn(grudge, names)])
+        }
+        [Effect::Loss(p) | Effect::Duplicate(p)] => (*p).into(),
+        [Effect::Latency(latency)] => {
+            let ms = latency.mean().as_millis() as u64;
+            Edn::map([("latency-ms", ms.into())])
+        }
+        [Effect::Slow(factor)] => Edn::map([("factor", (*factor).into())]),
+        _ => {
+            let clocks = effects.iter().filter_map(|effect| {
+                let (node, how) = match effect {
+                    Effect::Rate(node, rate) => (node, ("rate", Edn::from(*rate))),
+                    Effect::Leap(node, ahead) => {
+                        (node, ("leap-ms", Edn::from(ahead.as_millis() as u64)))
+                    }
+                    _ => return None,
+                };
+                Some((names[*node].as_str().into(), Edn::map([how])))
+            });
+            let clocks: Vec<(Edn, Edn)> = clocks.collect();
+            return (!clocks.is_empty()).then_some(Edn::Map(clocks));
+        }
+    })
 }
 
 /// What can be done to nodes and network. Nodes go by their numbers.

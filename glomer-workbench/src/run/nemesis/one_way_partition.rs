@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use glomer_runtime::Rng;
 
-use super::grudge::{Grudge, to_edn};
+use super::grudge::Grudge;
 use super::{Effect, Fault, Strike, Target};
 use crate::edn::Edn;
 use crate::run::plan::Plan;
@@ -32,8 +32,8 @@ impl Fault for OneWayPartition {
         let way = Edn::kw(if deaf { "deaf" } else { "mute" });
         Strike {
             value: Edn::vector([way, target.value()]),
-            done: Some(Edn::vector([Edn::kw("isolated"), to_edn(&grudge, nodes)])),
             effects: vec![Effect::Partition(grudge)],
+            done: None,
         }
     }
 

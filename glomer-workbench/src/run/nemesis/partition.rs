@@ -1,6 +1,6 @@
 use glomer_runtime::Rng;
 
-use super::grudge::{Split, to_edn};
+use super::grudge::Split;
 use super::{Effect, Fault, Strike};
 use crate::edn::Edn;
 use crate::run::plan::Plan;
@@ -20,13 +20,13 @@ impl Fault for Partition {
     }
 
     fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {
-        let nodes = &plan.setting.nodes;
+        let nodes = plan.setting.nodes.len();
         let split = Split::ALL[rng.below(Split::ALL.len() as u64) as usize];
-        let grudge = split.grudge(nodes.len(), rng);
+        let grudge = split.grudge(nodes, rng);
         Strike {
             value: Edn::kw(split.name()),
-            done: Some(Edn::vector([Edn::kw("isolated"), to_edn(&grudge, nodes)])),
             effects: vec![Effect::Partition(grudge)],
+            done: None,
         }
     }
 

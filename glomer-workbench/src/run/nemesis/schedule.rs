@@ -1,5 +1,6 @@
 //! Which fault comes when.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use glomer_runtime::Rng;
 use super::{Effect, Fault, Strike, groups};
 use crate::run::pace::Pace;
 use crate::run::plan::Plan;
+use crate::run::schedule::Struck;
 
 /// An operation of the nemesis.
 #[derive(Clone, Debug)]
@@ -40,15 +42,19 @@ struct Package {
 /// `jepsen.nemesis.combined`, each fault is switched on, then off, then on again, at staggered
 /// intervals around `--nemesis-interval`; faults have schedules of their own and overlap,
 /// except that `kill` and `pause` share one.
+///
+/// A plan with a schedule of its own has that one instead.
 pub struct Nemesis {
     packages: Vec<Package>,
+    /// What the plan's own schedule has left.
+    scheduled: Option<VecDeque<Struck>>,
 }
 
 impl Nemesis {
     /// The schedule of the plan's faults, whose first operations are due at time 0.
     ///
     /// # Panics
-    /// When there are no nodes.
+    /// When there are no nodes, and when the plan's own schedule is not for it.
     pub fn new(plan: &Plan, rng: Rng) -> Nemesis {
         let any_nodes = !plan.setting.nodes.is_empty();
         assert!(any_nodes, "a nemesis needs nodes to strike");
@@ -77,11 +83,21 @@ impl Nemesis {
             packages.push(package(vec![fault.clone()]));
         }
         packages.retain(|package| !package.faults.is_empty());
-        Nemesis { packages }
+        let scheduled = plan.schedule.as_ref().map(|schedule| {
+            let strikes = schedule.strikes(plan);
+            strikes.expect("the schedule made the plan").into()
+        });
+        Nemesis {
+            packages,
+            scheduled,
+        }
     }
 
     /// When the next operation is due, in time since the first one; `None` without faults.
     pub fn next(&self) -> Option<Duration> {
+        if let Some(scheduled) = &self.scheduled {
+            return scheduled.front().map(|(at, ..)| *at);
+        }
         self.packages
             .iter()
             .map(|package| package.pace.next())
@@ -93,6 +109,15 @@ impl Nemesis {
     /// # Panics
     /// Without faults.
     pub fn strike(&mut self, plan: &Plan, at: Duration) -> Step {
+        if let Some(scheduled) = &mut self.scheduled {
+            let next = scheduled.pop_front();
+            let (_, fault, strike) = next.expect("a nemesis whose schedule is over never strikes");
+            return Step {
+                begins: strike.is_some(),
+                strike: strike.unwrap_or_else(|| fault.end(plan)),
+                fault,
+            };
+        }
         let package = self
             .packages
             .iter_mut()

@@ -37,24 +37,18 @@ impl Fault for Skew {
         let names = &plan.setting.nodes;
         let kind = ["fast", "slow", "leap"][rng.below(3) as usize];
         let target = Target::any(rng);
-        let mut done = Vec::new();
         let effects = target.draw(names.len(), rng).into_iter().map(|node| {
-            let (effect, how) = if kind == "leap" {
+            if kind == "leap" {
                 let ahead = LEAP.mul_f64((DOUBLINGS * rng.unit()).exp2());
-                let ms = ahead.as_millis() as u64;
-                (Effect::Leap(node, ahead), ("leap-ms", Edn::from(ms)))
-            } else {
-                let factor = FACTOR[0] + (FACTOR[1] - FACTOR[0]) * rng.unit();
-                let rate = if kind == "fast" { factor } else { 1.0 / factor };
-                (Effect::Rate(node, rate), ("rate", rate.into()))
-            };
-            done.push((Edn::from(names[node].as_str()), Edn::map([how])));
-            effect
+                return Effect::Leap(node, ahead);
+            }
+            let factor = FACTOR[0] + (FACTOR[1] - FACTOR[0]) * rng.unit();
+            Effect::Rate(node, if kind == "fast" { factor } else { 1.0 / factor })
         });
         Strike {
             value: Edn::vector([Edn::kw(kind), target.value()]),
             effects: effects.collect(),
-            done: Some(Edn::Map(done)),
+            done: None,
         }
     }
 

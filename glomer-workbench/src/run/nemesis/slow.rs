@@ -26,17 +26,15 @@ impl Fault for Slow {
     }
 
     fn begin(&self, plan: &Plan, _: &Rng) -> Strike {
-        let (effect, how_much) = if plan.latency.mean().is_zero() {
-            let ms = LATENCY.as_millis() as u64;
-            let latency = Latency::constant(LATENCY);
-            (Effect::Latency(latency), ("latency-ms", Edn::from(ms)))
+        let effect = if plan.latency.mean().is_zero() {
+            Effect::Latency(Latency::constant(LATENCY))
         } else {
-            (Effect::Slow(FACTOR), ("factor", FACTOR.into()))
+            Effect::Slow(FACTOR)
         };
         Strike {
             value: Edn::Nil,
             effects: vec![effect],
-            done: Some(Edn::map([how_much])),
+            done: None,
         }
     }
 
