@@ -9,7 +9,7 @@ const FLOOD: &str = env!("CARGO_BIN_EXE_flood");
 fn the_terminal_tells_why_before_the_closing_line() {
     let place = tempfile::tempdir().unwrap();
     let options = "test -w broadcast --node-count 3 --time-limit 10 --rate 10 --nemesis partition \
-                   --nemesis-interval 3 --clock virtual --seed 4 -q";
+                   --nemesis-interval 3 --clock virtual --seed 4 -q --no-shrink";
     let output = Command::new(COMMAND)
         .args(options.split(' '))
         .args(["--bin", FLOOD])
