@@ -23,7 +23,7 @@ fn the_terminal_tells_why_before_the_closing_line() {
 Why: value 0 is lost.
   n0 acknowledged it at 0.002 s (operation 2).
   n1 returned it to the read of 20.000 s (operation 199).
-  n0 → n2 carried it at 0.002 s, and n1 → n2 at 0.003 s; the partition of 0.000 s to 4.763 s dropped both. Nobody sent it to n2 again.
+  n0 → n2 carried it at 0.002 s, and n1 → n2 at 0.002 s; the partition of 0.000 s to 4.763 s dropped both. Nobody sent it to n2 again.
   The final read of 20.000 s by n2 (operation 200) does not have it. So with 22 other values.
 
 Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻

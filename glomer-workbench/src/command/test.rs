@@ -119,8 +119,8 @@ fn one_run(job: &Job<'_>, seed: u64, number: usize) -> io::Result<Ending> {
     }
     if let Some(smallest) = smallest {
         print(&format!("{smallest}\n"))?;
+        print(ending.closing_line())?;
     }
-    print(ending.closing_line())?;
     let page = dir.path().join("index.html");
     progress.say(&format!(
         "{} shows all of it; --seed {seed} repeats it",
@@ -218,11 +218,14 @@ fn show(
         progress.mention(&Failures::of(&run.history));
     }
     progress.mention(&run.node_errors);
+    if !explain {
+        return Ok(());
+    }
     let why = attempt.results.why.brief();
-    if explain && !why.is_empty() {
+    if !why.is_empty() {
         print(&format!("{why}\n"))?;
     }
-    Ok(())
+    print(ending.closing_line())
 }
 
 /// The command line of `glomer` with these words, and these for the node.
