@@ -38,7 +38,7 @@ impl Place {
     }
 
     fn command(&self, node: &Path, args: &str) -> Command {
-        let command = "test -w broadcast --node-count 3 --clock virtual --bin";
+        let command = "test -w broadcast --node-count 3 --clock virtual --no-shrink --bin";
         let mut glomer = Command::new(COMMAND);
         glomer
             .args(command.split(' '))
