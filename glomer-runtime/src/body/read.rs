@@ -27,7 +27,7 @@ impl<'a> Envelope<'a> {
     /// then is of no use.
     pub(crate) fn read(&mut self, line: &'a [u8]) -> Result<(), Defect> {
         self.line = std::str::from_utf8(line).map_err(Defect::Utf8)?;
-        whole(self.line, Into(self)).map_err(Defect::Json)
+        whole(self.line, Fill(self)).map_err(Defect::Json)
     }
 
     /// Whom the message is for, which a node seldom has to be told.
@@ -220,9 +220,9 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Where to put what is read. To hand it up by value, from one function to the
 /// next, would copy it several times.
-struct Into<'t, T>(&'t mut T);
+struct Fill<'t, T>(&'t mut T);
 
-impl<'de, T> DeserializeSeed<'de> for Into<'_, T>
+impl<'de, T> DeserializeSeed<'de> for Fill<'_, T>
 where
     Self: Visitor<'de, Value = ()>,
 {
@@ -243,7 +243,7 @@ enum Part {
     Other,
 }
 
-impl<'de> Visitor<'de> for Into<'_, Envelope<'de>> {
+impl<'de> Visitor<'de> for Fill<'_, Envelope<'de>> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -260,7 +260,7 @@ impl<'de> Visitor<'de> for Into<'_, Envelope<'de>> {
                     has_src = true;
                 }
                 Part::Body => {
-                    map.next_value_seed(Into(&mut *body))?;
+                    map.next_value_seed(Fill(&mut *body))?;
                     has_body = true;
                 }
                 Part::Other => drop(map.next_value::<IgnoredAny>()?),
@@ -276,7 +276,7 @@ impl<'de> Visitor<'de> for Into<'_, Envelope<'de>> {
     }
 }
 
-impl<'de> Visitor<'de> for Into<'_, RawBody<'de>> {
+impl<'de> Visitor<'de> for Fill<'_, RawBody<'de>> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -343,7 +343,7 @@ impl<'a> RawBody<'a> {
     /// Reads the text of a body alone.
     pub(crate) fn of(text: &'a str) -> serde_json::Result<Self> {
         let mut body = Self::default();
-        whole(text, Into(&mut body))?;
+        whole(text, Fill(&mut body))?;
         Ok(body)
     }
 
