@@ -34,13 +34,10 @@ impl Checked {
 
     /// The verdicts, the most telling first: what the workload's checker found tells more than
     /// a count of what failed.
-    pub fn most_telling(&self) -> [&Verdict; 4] {
-        [
-            &self.workload,
-            &self.availability,
-            &self.stats,
-            &self.exceptions,
-        ]
+    pub fn most_telling(&self) -> [(&'static str, &Verdict); 4] {
+        let mut parts = self.parts();
+        parts.reverse();
+        parts
     }
 
     /// The verdict over all of them.

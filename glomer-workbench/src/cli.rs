@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use crate::command;
 use crate::command::options::Options;
 use crate::results::FAILURE;
-use crate::say::tell;
+use crate::say::{print_all, tell};
 use crate::workload::{AnyWorkload, Workload, Workloads};
 
 /// Run and check nodes that speak Maelstrom's protocol, in any language.
@@ -124,13 +124,18 @@ fn grammar(workloads: &Workloads) -> clap::Command {
     Arguments::command()
         .mut_subcommand("test", with_names)
         .mut_subcommand("check", with_names)
+        // A challenge finds its program by itself, unless one is named.
+        .mut_subcommand("challenge", |command| {
+            command.mut_group("Program", |program| program.required(false))
+        })
 }
 
 /// Prints what a shell needs.
 fn completions(shell: Shell, workloads: &Workloads) -> io::Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut grammar(workloads), "glomer", &mut script);
-    print_all(&script)
+    print_all(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a manual page, for `man -l -`.
@@ -151,15 +156,8 @@ fn manual(command: Option<&str>, workloads: &Workloads) -> io::Result<ExitCode> 
     };
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text)?;
-    print_all(&text)
-}
-
-/// Writes a whole text to standard output, as far as anyone reads it.
-fn print_all(text: &[u8]) -> io::Result<ExitCode> {
-    match io::stdout().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    print_all(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The options of the `glomer test` that has these arguments.

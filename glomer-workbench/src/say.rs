@@ -8,7 +8,15 @@ use std::io::{self, Write};
 /// # Errors
 /// If it cannot be written, unless whoever reads it has seen enough.
 pub(crate) fn print(line: &str) -> io::Result<()> {
-    match writeln!(io::stdout(), "{line}") {
+    print_all(format!("{line}\n").as_bytes())
+}
+
+/// Writes a whole text to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_all(text: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(text) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }

@@ -488,7 +488,7 @@ impl Tested {
     /// runs that fail in the same way.
     fn kinds(&self) -> Vec<String> {
         let checked = &self.results.checked;
-        let verdicts = checked.parts().into_iter().rev();
+        let verdicts = checked.most_telling().into_iter();
         // Those of functions that never succeed do not count here.
         let mut kinds = kinds(
             verdicts.filter(|(part, _)| *part != "stats"),

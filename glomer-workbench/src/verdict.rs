@@ -258,6 +258,14 @@ pub(crate) fn capital(text: &str) -> String {
     first.unwrap_or_default() + letters.as_str()
 }
 
+/// `1 read`, `2 reads`.
+pub(crate) fn counted(count: usize, singular: &str) -> String {
+    match count {
+        1 => format!("1 {singular}"),
+        _ => format!("{count} {singular}s"),
+    }
+}
+
 /// `n0`, `n0 and n1`, `n0, n1 and n2`.
 pub(crate) fn listed(names: &[&str]) -> String {
     match names {

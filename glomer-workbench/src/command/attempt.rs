@@ -191,14 +191,29 @@ impl Job<'_> {
         Ok(Some(found))
     }
 
-    /// Keeps the smallest run within the directory of the run that it was made of, and says in
-    /// words what it is.
+    /// Keeps the smallest run, if one was [found](Job::shrink), within the directory of the run
+    /// that it was made of, and says in words what it is. Its logs are then there alone.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub(super) fn keep_smallest(
         &self,
-        found: &mut Shrunk<Attempt>,
+        found: Option<Shrunk<Attempt>>,
+        logs: &Path,
+        dir: &Path,
+    ) -> io::Result<Option<String>> {
+        let text = found
+            .map(|found| self.keep_found(found, logs, dir))
+            .transpose()?;
+        if logs.exists() {
+            fs::remove_dir_all(logs)?;
+        }
+        Ok(text)
+    }
+
+    fn keep_found(
+        &self,
+        mut found: Shrunk<Attempt>,
         logs: &Path,
         dir: &Path,
     ) -> io::Result<String> {
@@ -306,10 +321,7 @@ impl Attempt {
     pub(super) fn kinds(&self) -> Vec<String> {
         match &self.run.problem {
             Some(problem) => vec![problem.name().to_owned()],
-            None => kinds(
-                self.results.checked.parts().into_iter().rev(),
-                self.results.validity,
-            ),
+            None => kinds(self.results.checked.most_telling(), self.results.validity),
         }
     }
 

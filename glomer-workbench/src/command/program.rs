@@ -1,5 +1,6 @@
 //! Which program the nodes run.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,16 @@ const SHOW_PROGRESS: [&str; 4] = [
     "term.progress.width=80",
 ];
 
+/// The cargo that runs this, or the one that a shell finds.
+pub(super) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// What to say if [`cargo`] does not start.
+pub(super) fn no_cargo(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cargo: {error}"))
+}
+
 /// What cargo says of a build in one line of JSON, as far as it matters here.
 #[derive(Deserialize)]
 struct BuildMessage {
@@ -23,7 +34,7 @@ struct BuildMessage {
 }
 
 /// The options that name the program.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, clap::Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, clap::Args)]
 #[group(required = true, multiple = true)]
 pub struct Program {
     /// Path to the program that runs a node
@@ -44,27 +55,13 @@ pub struct Program {
 }
 
 impl Program {
-    /// What these options name.
-    pub fn new(bin: Option<PathBuf>, package: Option<String>, example: Option<String>) -> Program {
-        Program {
-            bin,
-            package,
-            example,
-            binary: None,
-        }
-    }
-
-    /// A binary of a package.
-    pub fn binary(package: String, binary: String) -> Program {
-        Program {
-            binary: Some(binary),
-            ..Program::new(None, Some(package), None)
-        }
-    }
-
     /// This program or, without one, a package's.
     pub fn or_package(bin: Option<&PathBuf>, package: &str) -> Program {
-        Program::new(bin.cloned(), Some(package.to_owned()), None)
+        Program {
+            bin: bin.cloned(),
+            package: Some(package.to_owned()),
+            ..Program::default()
+        }
     }
 
     /// This program or, without one, an example of a package.
@@ -101,8 +98,7 @@ impl Program {
     }
 
     fn build(&self) -> io::Result<PathBuf> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = cargo();
         command.args(["build", "--release", "--quiet"]);
         command.arg("--message-format=json-render-diagnostics");
         if io::stderr().is_terminal() {
@@ -118,7 +114,7 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| io::Error::new(error.kind(), format!("cargo: {error}")))?;
+            .map_err(no_cargo)?;
         let mut programs = Vec::new();
         for line in build
             .stdout
@@ -156,6 +152,64 @@ impl Program {
             ))),
         }
     }
+}
+
+/// The binaries and examples of the workspace, by their names as code has them and without
+/// the `maelstrom-` that the Go tutorial gives its own.
+///
+/// # Errors
+/// If there is no workspace here.
+pub(super) fn of_workspace() -> io::Result<BTreeMap<String, Program>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    #[derive(Deserialize)]
+    struct Package {
+        name: String,
+        targets: Vec<Found>,
+    }
+    #[derive(Deserialize)]
+    struct Found {
+        name: String,
+        kind: Vec<String>,
+    }
+
+    let output = cargo()
+        .args(["metadata", "--no-deps", "--format-version", "1", "--quiet"])
+        .output()
+        .map_err(no_cargo)?;
+    if !output.status.success() {
+        return Err(io::Error::other(format!(
+            "there is no workspace here to look for the program in; name it with --bin PATH ({})",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(io::Error::other)?;
+    let mut found = BTreeMap::new();
+    for package in metadata.packages {
+        for target in package.targets {
+            let program = if target.kind.iter().any(|kind| kind == "bin") {
+                Program {
+                    package: Some(package.name.clone()),
+                    binary: Some(target.name.clone()),
+                    ..Program::default()
+                }
+            } else if target.kind.iter().any(|kind| kind == "example") {
+                Program {
+                    package: Some(package.name.clone()),
+                    example: Some(target.name.clone()),
+                    ..Program::default()
+                }
+            } else {
+                continue;
+            };
+            let plain = target.name.replace('-', "_");
+            let plain = plain.strip_prefix("maelstrom_").unwrap_or(&plain);
+            found.entry(plain.to_owned()).or_insert(program);
+        }
+    }
+    Ok(found)
 }
 
 fn executable(path: &Path) -> io::Result<PathBuf> {

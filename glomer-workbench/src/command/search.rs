@@ -260,13 +260,6 @@ impl Search<'_> {
         let logs = logs.with_extension("shrink");
         let progress = Progress::new(true);
         let found = self.job.shrink(attempt, &logs, &progress)?;
-        let text = match found {
-            Some(mut found) => Some(self.job.keep_smallest(&mut found, &logs, dir)?),
-            None => None,
-        };
-        if logs.exists() {
-            fs::remove_dir_all(&logs)?;
-        }
-        Ok(text)
+        self.job.keep_smallest(found, &logs, dir)
     }
 }

@@ -76,12 +76,12 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     }
     let found = job.shrink(&attempt, &logs, &progress)?;
     progress.clear();
-    match found {
-        Some(mut found) => print(&job.keep_smallest(&mut found, &logs, &args.dir)?)?,
-        None => print("nothing can be left out of it")?,
-    }
-    // The system looks after what is left in its temporary directory.
-    let _ = fs::remove_dir_all(&logs);
+    let smallest = job.keep_smallest(found, &logs, &args.dir)?;
+    print(
+        smallest
+            .as_deref()
+            .unwrap_or("nothing can be left out of it"),
+    )?;
     Ok(attempt.ending.exit_code())
 }
 

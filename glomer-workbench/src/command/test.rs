@@ -1,6 +1,5 @@
 //! `glomer test`: runs nodes, checks what they did, and keeps all of it.
 
-use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -165,13 +164,7 @@ pub(super) fn kept(
     let kept = attempt.keep(&dir, &attempt.command(None));
     progress.clear();
     kept?;
-    let smallest = match found {
-        Some(mut found) => Some(job.keep_smallest(&mut found, &logs, dir.path())?),
-        None => None,
-    };
-    if logs.exists() {
-        fs::remove_dir_all(&logs)?;
-    }
+    let smallest = job.keep_smallest(found, &logs, dir.path())?;
     Ok(Kept {
         attempt,
         dir,
@@ -226,22 +219,4 @@ fn show(
         print(&format!("{why}\n"))?;
     }
     print(ending.closing_line())
-}
-
-/// The command line of `glomer` with these words, and these for the node.
-pub(super) fn command_line(command: &str, words: &[String], node: &[String]) -> String {
-    let glomer = ["glomer".to_owned(), command.to_owned()];
-    let end = (!node.is_empty()).then(|| "--".to_owned());
-    let words: Vec<String> = glomer
-        .into_iter()
-        .chain(words.iter().cloned())
-        .chain(end)
-        .chain(node.iter().cloned())
-        .collect();
-    as_typed(&words)
-}
-
-/// Words as one would type them into a shell.
-pub(super) fn as_typed(words: &[String]) -> String {
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }

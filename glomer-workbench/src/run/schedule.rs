@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use super::nemesis::{self, Effect, Fault, Strike};
 use super::plan::Plan;
 use crate::edn::Edn;
+use crate::verdict::counted;
 use crate::workload::{AnyWorkload, Notation};
 
 /// What a run asks and breaks, and the seed that the rest follows from; see the
@@ -472,10 +473,6 @@ impl Schedule {
 
     /// How much it is: `412 operations, 14 faults`.
     pub fn size(&self) -> String {
-        let counted = |count: usize, what: &str| match count {
-            1 => format!("1 {what}"),
-            count => format!("{count} {what}s"),
-        };
         format!(
             "{}, {}",
             counted(self.operations.len(), "operation"),
@@ -600,9 +597,12 @@ mod edn {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Edn, D::Error> {
-        let text = String::deserialize(input)?;
-        Edn::parse(&text)
-            .map_err(|error| de::Error::custom(format!("the value {text:?} is no EDN: {error}")))
+        parsed(&String::deserialize(input)?)
+    }
+
+    pub(super) fn parsed<E: de::Error>(text: &str) -> Result<Edn, E> {
+        Edn::parse(text)
+            .map_err(|error| E::custom(format!("the value {text:?} is no EDN: {error}")))
     }
 }
 
@@ -610,7 +610,7 @@ mod edn {
 mod named_edn {
     use std::collections::BTreeMap;
 
-    use serde::{Deserialize, Deserializer, Serializer, de};
+    use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::edn::Edn;
 
@@ -625,11 +625,9 @@ mod named_edn {
         input: D,
     ) -> Result<Vec<(String, Edn)>, D::Error> {
         let texts = BTreeMap::<String, String>::deserialize(input)?;
-        let values = texts.into_iter().map(|(name, text)| {
-            let value = Edn::parse(&text);
-            let value = value.map_err(|error| format!("the value {text:?} is no EDN: {error}"));
-            Ok((name, value.map_err(de::Error::custom)?))
-        });
-        values.collect()
+        let texts = texts.into_iter();
+        texts
+            .map(|(name, text)| Ok((name, super::edn::parsed(&text)?)))
+            .collect()
     }
 }

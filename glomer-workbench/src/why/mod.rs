@@ -31,11 +31,11 @@ pub struct Why {
 }
 
 impl Why {
-    /// Of a history, whatever it came from: what checkers say of it, the most telling first.
-    pub fn of_history<'v>(verdicts: impl IntoIterator<Item = &'v Verdict>) -> Why {
-        let wrong = verdicts
-            .into_iter()
-            .filter(|verdict| verdict.validity() != Validity::True);
+    /// Of a history, whatever it came from: what checkers say of it, by their names and the
+    /// most telling first.
+    pub fn of_history<'v>(verdicts: impl IntoIterator<Item = (&'static str, &'v Verdict)>) -> Why {
+        let verdicts = verdicts.into_iter().map(|(_, verdict)| verdict);
+        let wrong = verdicts.filter(|verdict| verdict.validity() != Validity::True);
         let mut reasons = wrong.flat_map(|verdict| verdict.reasons());
         Why {
             reasons: reasons.by_ref().take(MOST).cloned().collect(),
@@ -46,7 +46,7 @@ impl Why {
     /// Of a run in this setting with these faults: what checkers say of its history, and what
     /// became of messages.
     pub fn of_run<'v>(
-        verdicts: impl IntoIterator<Item = &'v Verdict>,
+        verdicts: impl IntoIterator<Item = (&'static str, &'v Verdict)>,
         run: &Run,
         setting: &Setting,
         faults: &Faults,

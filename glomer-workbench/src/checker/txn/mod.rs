@@ -26,7 +26,7 @@ use adya::history::{Interner, ReadValue, Scalar};
 use crate::edn::Edn;
 use crate::history::typed::History;
 use crate::history::{Excerpt, OpType};
-use crate::verdict::{entry, entry_index};
+use crate::verdict::{counted, entry, entry_index};
 
 use super::{ConsistencyModel, Validity, Verdict};
 use answers::Answers;
@@ -97,21 +97,20 @@ where
     let answers = Answers::of(&transactions, "append");
     let mut findings = Findings::of(&answers, adya::Workload::ListAppend, models);
     let unwritten = answers.unwritten_reads();
-    if !unwritten.is_empty() {
-        let unwritten = unwritten.into_iter().map(|(ok, mop, element)| {
+    if let Some((ok, mop, element)) = unwritten.first() {
+        let end = ok.at.index;
+        let said = format!(
+            "T{end} read {}, and nobody ever appended {} to that key",
+            Excerpt(&mop.to_edn(answers.write)),
+            Excerpt(element)
+        );
+        let unwritten = unwritten.iter().map(|(ok, mop, element)| {
             Edn::map([
                 ("op", entry(ok.at.index)),
                 ("mop", mop.to_edn(answers.write)),
-                ("element", element.clone()),
+                ("element", (*element).clone()),
             ])
         });
-        let first = &answers.unwritten_reads()[0];
-        let end = first.0.at.index;
-        let said = format!(
-            "T{end} read {}, and nobody ever appended {} to that key",
-            Excerpt(&first.1.to_edn(answers.write)),
-            Excerpt(first.2)
-        );
         findings.forbid("unwritten-read", unwritten, What::Said(said, vec![end]));
     }
     // Where Elle stops with an exception, nothing is known.
@@ -190,22 +189,15 @@ fn unwritten_warning(answers: &Answers<'_>) -> Option<String> {
             "reads returned {} for registers that nobody wrote ({}, the first in operation {at}): \
              answer null; Maelstrom does not mind",
             Excerpt(value),
-            reads(unwritten.len())
+            counted(unwritten.len(), "read")
         ));
     }
     Some(format!(
         "reads returned what nobody wrote ({}, the first is {} in operation {at}): a register \
          that nobody wrote reads as null; Maelstrom does not mind",
-        reads(unwritten.len()),
+        counted(unwritten.len(), "read"),
         Excerpt(&mop.to_edn(answers.write))
     ))
-}
-
-fn reads(count: usize) -> String {
-    match count {
-        1 => "1 read".to_owned(),
-        _ => format!("{count} reads"),
-    }
 }
 
 /// What there is to say about a history's isolation.

@@ -192,7 +192,7 @@ impl<'a> Names<'a> {
                  value,
              }| {
                 let f = if *is_write { self.answers.write } else { "r" };
-                format!("{f} {} {}", Excerpt(key), shortened(value))
+                format!("{f} {} {}", Excerpt(key), end_of(value))
             },
         );
         shown.collect::<Vec<String>>().join(", ")
@@ -239,7 +239,7 @@ impl<'a> Names<'a> {
 }
 
 /// A value, of a long list only the end.
-fn shortened(value: &Edn) -> String {
+fn end_of(value: &Edn) -> String {
     match value.as_seq() {
         Some(elements) if elements.len() > ELEMENTS => {
             let last = elements[elements.len() - ELEMENTS..].iter();

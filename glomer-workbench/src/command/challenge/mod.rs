@@ -2,28 +2,31 @@
 //!
 //! [Gossip Glomers]: https://fly.io/dist-sys/
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::FromArgMatches;
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use serde::{Deserialize, Serialize};
 
+use self::table::{CHALLENGES, Challenge};
 use super::attempt::{Attempt, Job};
-use super::options::Options;
-use super::program::Program;
+use super::options::{Clock, Options};
+use super::program::{self, Program};
 use super::seeds::Seeds;
 use super::test;
-use crate::edn::Edn;
+use crate::cli;
 use crate::results::Ending;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
-use crate::say::{print, tell};
+use crate::say::print;
 use crate::workload::Workloads;
 
 /// The options of `glomer challenge`.
@@ -34,21 +37,13 @@ pub struct Args {
     #[arg(value_name = "CHALLENGE", value_parser = PossibleValuesParser::new(names()))]
     challenge: Option<String>,
 
-    /// Path to the program that runs a node
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["package", "example"])]
-    bin: Option<PathBuf>,
+    /// What the nodes run.
+    #[command(flatten)]
+    program: Option<Program>,
 
-    /// Build this package of the workspace in release mode, and run its binary
-    #[arg(long, value_name = "NAME")]
-    package: Option<String>,
-
-    /// Build this example (of --package, if given) in release mode, and run it
-    #[arg(long, value_name = "NAME")]
-    example: Option<String>,
-
-    /// Whose time nodes live in: real or virtual
+    /// Whose time nodes live in
     #[arg(long, value_name = "CLOCK", default_value = "real")]
-    clock: String,
+    clock: Clock,
 
     /// Where operations, latencies and faults follow from (default: a new one each time)
     #[arg(long, value_name = "NUM")]
@@ -79,172 +74,6 @@ const AFTER_HELP: &str = "\
 
 /// The name that stands for all of them.
 const ALL: &str = "all";
-
-/// A challenge.
-struct Challenge {
-    name: &'static str,
-    about: &'static str,
-    /// What its programs are called, the most telling name first.
-    programs: &'static [&'static str],
-    /// The options of `glomer test`, as the challenge's page gives them.
-    options: &'static str,
-    /// What is asked beside a valid run.
-    targets: &'static [Target],
-}
-
-/// A figure that has to stay below a limit.
-struct Target {
-    what: &'static str,
-    /// Where in the results it is.
-    figure: fn(&Edn) -> Option<f64>,
-    below: f64,
-    unit: &'static str,
-}
-
-const fn messages(below: f64) -> Target {
-    Target {
-        what: "messages between nodes for an operation",
-        figure: |results| number(results.get("net")?.get("servers")?.get("msgs-per-op")?),
-        below,
-        unit: "",
-    }
-}
-
-const fn median(below: f64) -> Target {
-    Target {
-        what: "median latency",
-        figure: |results| latency(results, 0.5),
-        below,
-        unit: " ms",
-    }
-}
-
-const fn maximum(below: f64) -> Target {
-    Target {
-        what: "maximum latency",
-        figure: |results| latency(results, 1.0),
-        below,
-        unit: " ms",
-    }
-}
-
-/// How long it took until a value was in every read, in milliseconds.
-fn latency(results: &Edn, quantile: f64) -> Option<f64> {
-    let latencies = results.get("workload")?.get("stable-latencies")?.as_map()?;
-    let found = latencies
-        .iter()
-        .find(|(of, _)| number(of) == Some(quantile));
-    number(&found?.1)
-}
-
-fn number(figure: &Edn) -> Option<f64> {
-    figure.to_string().parse().ok()
-}
-
-const BROADCAST: &[&str] = &["broadcast"];
-const TXN: &[&str] = &["txn_rw_register", "txn"];
-
-/// All of them, with the options and targets of <https://fly.io/dist-sys/>.
-const CHALLENGES: [Challenge; 14] = [
-    Challenge {
-        name: "1",
-        about: "Echo",
-        programs: &["echo"],
-        options: "-w echo --node-count 1 --time-limit 10",
-        targets: &[],
-    },
-    Challenge {
-        name: "2",
-        about: "Unique ids, totally available under partitions",
-        programs: &["unique_ids"],
-        options: "-w unique-ids --node-count 3 --time-limit 30 --rate 1000 --availability total --nemesis partition",
-        targets: &[],
-    },
-    Challenge {
-        name: "3a",
-        about: "Broadcast on one node",
-        programs: BROADCAST,
-        options: "-w broadcast --node-count 1 --time-limit 20 --rate 10",
-        targets: &[],
-    },
-    Challenge {
-        name: "3b",
-        about: "Broadcast on several nodes",
-        programs: BROADCAST,
-        options: "-w broadcast --node-count 5 --time-limit 20 --rate 10",
-        targets: &[],
-    },
-    Challenge {
-        name: "3c",
-        about: "Broadcast under partitions",
-        programs: BROADCAST,
-        options: "-w broadcast --node-count 5 --time-limit 20 --rate 10 --nemesis partition",
-        targets: &[],
-    },
-    Challenge {
-        name: "3d",
-        about: "Broadcast with few messages, and fast",
-        programs: BROADCAST,
-        options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
-        targets: &[messages(30.0), median(400.0), maximum(600.0)],
-    },
-    Challenge {
-        name: "3e",
-        about: "Broadcast with fewer messages",
-        programs: BROADCAST,
-        options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
-        targets: &[messages(20.0), median(1_000.0), maximum(2_000.0)],
-    },
-    Challenge {
-        name: "4",
-        about: "A counter that only grows, under partitions",
-        programs: &["g_counter", "counter"],
-        options: "-w g-counter --node-count 3 --time-limit 20 --rate 100 --nemesis partition",
-        targets: &[],
-    },
-    Challenge {
-        name: "5a",
-        about: "Kafka-style logs on one node",
-        programs: &["kafka_single", "kafka"],
-        options: "-w kafka --node-count 1 --concurrency 2n --time-limit 20 --rate 1000",
-        targets: &[],
-    },
-    Challenge {
-        name: "5b",
-        about: "Kafka-style logs on several nodes",
-        programs: &["kafka"],
-        options: "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
-        targets: &[],
-    },
-    Challenge {
-        name: "5c",
-        about: "Kafka-style logs, efficiently",
-        programs: &["kafka_efficient", "kafka"],
-        options: "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
-        targets: &[],
-    },
-    Challenge {
-        name: "6a",
-        about: "Transactions on one node",
-        programs: TXN,
-        options: "-w txn-rw-register --node-count 1 --concurrency 2n --time-limit 20 --rate 1000 --consistency-models read-uncommitted --availability total",
-        targets: &[],
-    },
-    Challenge {
-        name: "6b",
-        about: "Read-uncommitted transactions, totally available under partitions",
-        programs: TXN,
-        options: "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 --consistency-models read-uncommitted --availability total --nemesis partition",
-        targets: &[],
-    },
-    Challenge {
-        name: "6c",
-        about: "Read-committed transactions, totally available under partitions",
-        programs: TXN,
-        options: "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 --consistency-models read-committed --availability total --nemesis partition",
-        targets: &[],
-    },
-];
 
 fn names() -> Vec<&'static str> {
     let names = CHALLENGES.iter().map(|challenge| challenge.name);
@@ -328,10 +157,12 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     for (challenge, program) in wanted.iter().zip(programs) {
         let (outcome, ending) = challenge.run(args, program, workloads, &interrupt)?;
         worst = worst.max(ending);
-        if wanted.len() == 1 && !args.json {
-            print(&outcome.in_full())?;
-        } else {
-            tell_unless(args.quiet, &outcome.in_a_line(challenge));
+        if !args.json {
+            print(&if wanted.len() == 1 {
+                outcome.in_full()
+            } else {
+                outcome.in_a_line(challenge)
+            })?;
         }
         done.0.insert(challenge.name.to_owned(), outcome.clone());
         done.write(&args.store)?;
@@ -342,20 +173,8 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     }
     if args.json {
         print(&serde_json::to_string_pretty(&outcomes).map_err(io::Error::other)?)?;
-    } else if wanted.len() > 1 {
-        let lines = wanted.iter().zip(&outcomes);
-        let lines: Vec<String> = lines
-            .map(|(challenge, outcome)| outcome.in_a_line(challenge))
-            .collect();
-        print(&lines.join("\n"))?;
     }
     Ok(worst.exit_code())
-}
-
-fn tell_unless(quiet: bool, text: &str) {
-    if !quiet {
-        tell(&text);
-    }
 }
 
 /// Shows the challenges, and which are done.
@@ -384,19 +203,30 @@ impl Challenge {
         workloads: &Workloads,
         interrupt: &Arc<AtomicBool>,
     ) -> io::Result<(Outcome, Ending)> {
-        let mut words: Vec<String> = self.options.split(' ').map(str::to_owned).collect();
-        words.extend(["--bin".to_owned(), program.display().to_string()]);
-        words.extend(["--clock".to_owned(), args.clock.clone()]);
-        words.extend(["--store".to_owned(), args.store.display().to_string()]);
-        let mut command = words.clone();
+        let mut words = vec!["test".to_owned()];
+        words.extend(self.options.split(' ').map(str::to_owned));
+        let clock = args.clock.to_possible_value();
+        let clock = clock.map(|clock| clock.get_name().to_owned());
+        for (option, value) in [
+            ("--bin", Some(program.display().to_string())),
+            ("--clock", clock),
+            ("--store", Some(args.store.display().to_string())),
+            ("--seed", args.seed.map(|seed| seed.to_string())),
+        ] {
+            words.extend(
+                value
+                    .into_iter()
+                    .flat_map(|value| [option.to_owned(), value]),
+            );
+        }
         if !args.args.is_empty() {
             words.push("--".to_owned());
             words.extend(args.args.iter().cloned());
         }
-        let mut options = options(&words)?;
-        options.seed = args.seed;
-        options.quiet = args.quiet || args.json;
-        options.words = ["test".to_owned()].into_iter().chain(words).collect();
+        let options = Options {
+            quiet: args.quiet || args.json,
+            ..cli::options(&words, workloads)?
+        };
         options.fit(workloads, None).map_err(io::Error::other)?;
         let launch = Launch {
             program,
@@ -410,8 +240,6 @@ impl Challenge {
             interrupt,
         };
         let seed = Seeds::of(&options, None)?.next().unwrap_or_default();
-        command.extend(["--seed".to_owned(), seed.to_string()]);
-        let command = test::command_line("test", &command, &options.args);
         let mut progress = Progress::new(options.quiet);
         progress.say(&format!("{}: {}, with seed {seed}", self.name, self.about));
         let kept = test::kept(&job, seed, &mut progress, |_, _, _| Ok(()))?;
@@ -420,7 +248,7 @@ impl Challenge {
         if let Some(smallest) = &kept.smallest {
             progress.say(smallest);
         }
-        let outcome = self.outcome(attempt, command, dir.path());
+        let outcome = self.outcome(attempt, dir.path());
         let ending = match attempt.ending {
             Ending::Valid if !outcome.done => Ending::Invalid,
             ending => ending,
@@ -428,7 +256,7 @@ impl Challenge {
         Ok((outcome, ending))
     }
 
-    fn outcome(&self, attempt: &Attempt, command: String, dir: &Path) -> Outcome {
+    fn outcome(&self, attempt: &Attempt, dir: &Path) -> Outcome {
         let results = &attempt.results.map;
         let targets: Vec<Met> = self
             .targets
@@ -454,7 +282,7 @@ impl Challenge {
             },
             targets,
             why: why(attempt),
-            command,
+            command: attempt.command(None),
             results: dir.join("index.html").display().to_string(),
         }
     }
@@ -504,11 +332,7 @@ impl Outcome {
     fn in_a_line(&self, challenge: &Challenge) -> String {
         let state = if self.done { "done" } else { "not yet" };
         let mut said = vec![self.verdict.clone()];
-        let missed = self
-            .targets
-            .iter()
-            .filter(|target| !self.done || target.met);
-        said.extend(missed.map(Met::in_words));
+        said.extend(self.targets.iter().map(Met::in_words));
         if !self.done {
             said.extend(self.why.first().cloned());
         }
@@ -517,23 +341,12 @@ impl Outcome {
     }
 }
 
-/// The options of `glomer test` in these words.
-fn options(words: &[String]) -> io::Result<Options> {
-    let grammar = <Options as clap::Args>::augment_args(clap::Command::new("test"));
-    let program = std::iter::once("test").chain(words.iter().map(String::as_str));
-    let matches = grammar.no_binary_name(false).try_get_matches_from(program);
-    matches
-        .and_then(|matches| Options::from_arg_matches(&matches))
-        .map_err(|error| io::Error::other(error.to_string()))
-}
-
 /// The program of each challenge: the one that is named, or one of the workspace.
 fn programs(args: &Args, wanted: &[&Challenge]) -> io::Result<Vec<PathBuf>> {
-    if args.bin.is_some() || args.package.is_some() || args.example.is_some() {
-        let program = Program::new(args.bin.clone(), args.package.clone(), args.example.clone());
+    if let Some(program) = &args.program {
         return Ok(vec![program.find()?; wanted.len()]);
     }
-    let found = targets()?;
+    let found = program::of_workspace()?;
     let mut chosen = Vec::new();
     let mut missing = Vec::new();
     for challenge in wanted {
@@ -568,52 +381,4 @@ fn programs(args: &Args, wanted: &[&Challenge]) -> io::Result<Vec<PathBuf>> {
         paths.push(built[program].clone());
     }
     Ok(paths)
-}
-
-/// The binaries and examples of the workspace, by their names as code has them and without
-/// the `maelstrom-` that the Go tutorial gives its own.
-fn targets() -> io::Result<BTreeMap<String, Program>> {
-    #[derive(Deserialize)]
-    struct Metadata {
-        packages: Vec<Package>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
-        targets: Vec<Found>,
-    }
-    #[derive(Deserialize)]
-    struct Found {
-        name: String,
-        kind: Vec<String>,
-    }
-
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
-        .args(["metadata", "--no-deps", "--format-version", "1", "--quiet"])
-        .output()
-        .map_err(|error| io::Error::new(error.kind(), format!("cargo: {error}")))?;
-    if !output.status.success() {
-        return Err(io::Error::other(format!(
-            "there is no workspace here to look for the program in; name it with --bin PATH ({})",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )));
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(io::Error::other)?;
-    let mut found = BTreeMap::new();
-    for package in metadata.packages {
-        for target in package.targets {
-            let program = if target.kind.iter().any(|kind| kind == "bin") {
-                Program::binary(package.name.clone(), target.name.clone())
-            } else if target.kind.iter().any(|kind| kind == "example") {
-                Program::new(None, Some(package.name.clone()), Some(target.name.clone()))
-            } else {
-                continue;
-            };
-            let plain = target.name.replace('-', "_");
-            let plain = plain.strip_prefix("maelstrom_").unwrap_or(&plain);
-            found.entry(plain.to_owned()).or_insert(program);
-        }
-    }
-    Ok(found)
 }

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 
+use super::program::{cargo, no_cargo};
 use crate::say::print;
+use crate::store;
 
 /// The options of `glomer new`.
 #[derive(Clone, Debug, clap::Args)]
@@ -119,19 +121,18 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
         )));
     }
     // Cargo knows which names a crate may have, and what to do in a workspace.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let made = Command::new(cargo)
+    let made = cargo()
         .args(["new", "--quiet", "--bin"])
         .arg(folder)
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| io::Error::new(error.kind(), format!("cargo: {error}")))?;
+        .map_err(no_cargo)?;
     if !made.success() {
         return Err(io::Error::other("cargo new failed; what it says is above"));
     }
     let manifest = folder.join("Cargo.toml");
     let begun = fs::read_to_string(&manifest)?;
-    fs::write(&manifest, filled(&begun, node, &source))?;
+    store::write(&manifest, &filled(&begun, node, &source))?;
     for (path, text) in node.files {
         // The name of the crate as code has it.
         write(
@@ -176,8 +177,7 @@ fn write(folder: &Path, path: &str, text: &str) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    fs::write(&path, text)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    store::write(&path, text)
 }
 
 /// Where Glomer's own crates come from.
