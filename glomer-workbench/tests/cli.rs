@@ -300,6 +300,10 @@ fn bad_usage_is_explained_and_ends_with_255() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();
     }
+    let failing = r#"{"workload":"echo","seed":1,"nodes":["n0"],"concurrency":1,"time-limit":1,
+        "operations":[],"faults":[{"fault":"kill","value":"nil","begin":0.5,
+        "effects":[{"disk-health":["n0","failing"]}]}]}"#;
+    fs::write(place.path("disk.json"), failing).unwrap();
     let cases = [
         ("", "--bin <PATH>|--package <NAME>|--example <NAME>"),
         ("", "Example: glomer test -w broadcast --bin"),
@@ -354,6 +358,10 @@ fn bad_usage_is_explained_and_ends_with_255() {
         (
             "--bin node.sh --nemesis skew",
             "these nodes are processes in real time",
+        ),
+        (
+            "--bin node.sh --clock virtual --schedule disk.json",
+            "has kill do DiskHealth(0, Failing); these nodes are processes, whose disks are folders",
         ),
         (
             "--bin node.sh --nemesis-interval 0",

@@ -362,6 +362,7 @@ impl Host {
             Err(Failed) => {
                 let text = "what was written cannot be made durable: the disk has failed; \
                             the node stops, and what waited for it is not sent";
+                member.last_words.extend(running.take_log());
                 member.last_words.push(Record {
                     level: Level::Warn,
                     text: text.to_owned(),

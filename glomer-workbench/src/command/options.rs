@@ -14,8 +14,8 @@ use glomer_runtime::sim::{self, Latency};
 use super::program::Program;
 use crate::checker::{Availability, ConsistencyModel};
 use crate::results::{Ending, Expectations};
-use crate::run::drive::{TURN_LATENCY, processes};
-use crate::run::nemesis::{self, Fault, Faults};
+use crate::run::drive::{self, TURN_LATENCY};
+use crate::run::nemesis::{self, Fault, Faults, Needs};
 use crate::run::plan::Plan;
 use crate::run::schedule::Schedule;
 use crate::workload::{Setting, Topology, Workloads};
@@ -448,7 +448,7 @@ impl Options {
             plan = schedule.plan(&plan)?;
         }
         if self.clock == Clock::Virtual {
-            return Ok(());
+            return drive::fits(&plan, Needs::VirtualTime).map_err(|error| error.to_string());
         }
         let virtual_only = [
             ("--turn-latency", self.turn_latency.is_some()),
@@ -457,7 +457,7 @@ impl Options {
         if let Some((name, _)) = virtual_only.iter().find(|(_, given)| *given) {
             return Err(format!("{name} is for virtual time; add --clock virtual"));
         }
-        processes::fits(&plan).map_err(|error| error.to_string())
+        drive::fits(&plan, Needs::Nothing).map_err(|error| error.to_string())
     }
 
     /// The options of a run with this seed: with `--swarm`, each seed has its own, up to what

@@ -67,6 +67,16 @@ impl Clients {
         self.open.remove(&address);
     }
 
+    /// Closes those that start a node.
+    pub fn close_starting<T>(&mut self, network: &mut Network<T>, node: usize) {
+        let starts = |client: &Client| matches!(client.owner, Owner::Init(it) | Owner::Setup(it) if it == node);
+        let open = self.open.iter().filter(|(_, client)| starts(client));
+        let addresses: Vec<Address> = open.map(|(address, _)| *address).collect();
+        for address in addresses {
+            self.close(network, address);
+        }
+    }
+
     /// Lets a client wait for nothing any more.
     pub fn forget(&mut self, address: Address) {
         if let Some(client) = self.open.get_mut(&address) {

@@ -13,7 +13,6 @@
 //! from one time to the next. In a line that names no place, all but the numbers is the cause.
 //! Of all other lines the last ones are kept.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -87,28 +86,34 @@ impl NodeErrors {
     /// If it cannot be read.
     pub fn take(&mut self, node: &str, mut stderr: impl BufRead) -> io::Result<()> {
         let first = self.causes.len();
-        let (mut count, mut tail) = (0, VecDeque::new());
         let mut line = Vec::new();
         while next_line(&mut stderr, &mut line)? {
             let text = String::from_utf8_lossy(&line);
-            if let Some(error) = text.trim_end().strip_prefix(MARK) {
-                self.count(first, node, error);
-                continue;
+            match text.trim_end().strip_prefix(MARK) {
+                Some(error) => self.count(first, node, error),
+                None => self.note(node, text.trim_end()),
             }
-            count += 1;
-            if tail.len() == TAIL_LINES {
-                tail.pop_front();
-            }
-            tail.push_back(text.trim_end().chars().take(TAIL_CHARS).collect());
-        }
-        if count > 0 {
-            self.others.push(OtherLines {
-                node: node.to_owned(),
-                count,
-                tail: tail.into(),
-            });
         }
         Ok(())
+    }
+
+    /// Takes a line of a node that tells of no error.
+    pub fn note(&mut self, node: &str, line: &str) {
+        let known = self.others.iter().position(|lines| lines.node == node);
+        let place = known.unwrap_or_else(|| {
+            self.others.push(OtherLines {
+                node: node.to_owned(),
+                count: 0,
+                tail: Vec::new(),
+            });
+            self.others.len() - 1
+        });
+        let lines = &mut self.others[place];
+        lines.count += 1;
+        if lines.tail.len() == TAIL_LINES {
+            lines.tail.remove(0);
+        }
+        lines.tail.push(line.chars().take(TAIL_CHARS).collect());
     }
 
     /// Takes an error that a node reported, without the beginning of the line. Those of one

@@ -33,7 +33,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use glomer_runtime::sim::Latency;
+use glomer_runtime::sim::{Health, Latency};
 use serde::{Deserialize, Serialize};
 
 use super::nemesis::{self, Effect, Fault, Strike};
@@ -139,6 +139,10 @@ pub enum NamedEffect {
     Rate(String, f64),
     /// A node's clock leaps ahead by so many seconds.
     Leap(String, f64),
+    /// A node's disk is well, or not.
+    DiskHealth(String, Health),
+    /// A node's disk takes so long.
+    DiskLatency(String, Latency),
 }
 
 impl NamedEffect {
@@ -164,6 +168,8 @@ impl NamedEffect {
             Effect::Slow(factor) => NamedEffect::Slow(*factor),
             Effect::Rate(node, rate) => NamedEffect::Rate(name(*node), *rate),
             Effect::Leap(node, ahead) => NamedEffect::Leap(name(*node), ahead.as_secs_f64()),
+            Effect::DiskHealth(node, health) => NamedEffect::DiskHealth(name(*node), *health),
+            Effect::DiskLatency(node, latency) => NamedEffect::DiskLatency(name(*node), *latency),
         }
     }
 
@@ -209,6 +215,8 @@ impl NamedEffect {
                 number(node)?,
                 time(*ahead).map_err(|error| error.to_string())?,
             ),
+            NamedEffect::DiskHealth(node, health) => Effect::DiskHealth(number(node)?, *health),
+            NamedEffect::DiskLatency(node, latency) => Effect::DiskLatency(number(node)?, *latency),
         })
     }
 
@@ -231,6 +239,8 @@ impl NamedEffect {
             | NamedEffect::Resume(node)
             | NamedEffect::Rate(node, _)
             | NamedEffect::Leap(node, _)
+            | NamedEffect::DiskHealth(node, _)
+            | NamedEffect::DiskLatency(node, _)
                 if node == gone =>
             {
                 None

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use glomer_runtime::sim::{Clock, node_seed};
+use glomer_runtime::sim::{Clock, Health, Latency, node_seed};
 use memchr::memmem::Finder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -19,6 +19,7 @@ use super::logs::Logs;
 use super::turns::{Delivery, Turns};
 use super::virtual_time::{Nodes, drive};
 use crate::run::engine::Engine;
+use crate::run::nemesis::Needs;
 use crate::run::plan::Plan;
 use crate::run::problem::{Instead, Problem, ProblemKind, excerpt};
 use crate::run::process::{self, Launch, NodeProcess, ReadState, describe};
@@ -51,7 +52,8 @@ pub struct Watch<'a> {
 /// in `logs`. Each delivery to a node takes up to `turn_latency`.
 ///
 /// # Errors
-/// If the logs cannot be made or read. Whatever goes wrong with a node is a
+/// If the plan does not [fit](super::fits) processes in virtual time, or the logs cannot be made
+/// or read. Whatever goes wrong with a node is a
 /// [`Problem`] of the run.
 pub fn run(
     plan: Plan,
@@ -60,6 +62,7 @@ pub fn run(
     logs: &Path,
     watch: Watch<'_>,
 ) -> io::Result<Run> {
+    super::fits(&plan, Needs::VirtualTime)?;
     let names = &plan.setting.nodes;
     process::allow_open_files(names.len());
     let disks = Disks::new(logs, names)?;
@@ -280,6 +283,15 @@ impl Nodes for ByTurns<'_> {
 
     fn leap(&mut self, now: Duration, node: usize, ahead: Duration) {
         self.members[node].clock.leap(now, ahead);
+    }
+
+    // Refused before the run, by `fits`.
+    fn set_disk_health(&mut self, _: usize, _: Health) {}
+
+    fn set_disk_latency(&mut self, _: usize, _: Latency) {}
+
+    fn stopped(&mut self) -> Vec<usize> {
+        Vec::new()
     }
 
     fn deliver(&mut self, _: Duration, dest: &str, delivery: &Delivery) {

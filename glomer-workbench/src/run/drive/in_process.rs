@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use glomer_runtime::log::Level;
-use glomer_runtime::sim::{Host, Program};
+use glomer_runtime::sim::{Health, Host, Latency, Program};
 use glomer_runtime::{Action as NodeAction, Output};
 
 use super::turns::{Delivery, Turns};
@@ -33,6 +33,7 @@ pub fn run(plan: Plan, turn_latency: Duration, program: impl Fn(usize) -> Progra
         errors: vec![NodeErrors::default(); plan.setting.nodes.len()],
         host,
         turns: BTreeMap::new(),
+        stopped: Vec::new(),
         output: Output::default(),
     };
     let mut engine = Engine::new(plan);
@@ -40,6 +41,7 @@ pub fn run(plan: Plan, turn_latency: Duration, program: impl Fn(usize) -> Progra
     let mut node_errors = NodeErrors::default();
     for errors in nodes.errors {
         node_errors.causes.extend(errors.causes);
+        node_errors.others.extend(errors.others);
     }
     let timing = Timing::Virtual {
         turn_latency,
@@ -53,6 +55,8 @@ struct InProcess {
     host: Host,
     /// The nodes that have a turn in the next round, and what was delivered to them.
     turns: BTreeMap<usize, Vec<Vec<u8>>>,
+    /// The nodes whose disks have failed in the last round.
+    stopped: Vec<usize>,
     /// What each node reported as errors.
     errors: Vec<NodeErrors>,
     output: Output,
@@ -93,6 +97,18 @@ impl Nodes for InProcess {
     fn leap(&mut self, now: Duration, node: usize, ahead: Duration) {
         self.host.leap(now, node, ahead);
         self.turns.entry(node).or_default();
+    }
+
+    fn set_disk_health(&mut self, node: usize, health: Health) {
+        self.host.set_disk_health(node, health);
+    }
+
+    fn set_disk_latency(&mut self, node: usize, latency: Latency) {
+        self.host.set_disk_latency(node, latency);
+    }
+
+    fn stopped(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.stopped)
     }
 
     fn deliver(&mut self, _: Duration, dest: &str, delivery: &Delivery) {
@@ -140,11 +156,19 @@ impl Nodes for InProcess {
 impl InProcess {
     /// Carries away what a node has sent and told.
     fn settle(&mut self, now: Duration, node: usize, sent: &mut dyn FnMut(usize, &[u8])) {
+        let was_running = self.host.is_running(node);
+        self.host.swap_output(now, node, &mut self.output);
+        if was_running && !self.host.is_running(node) {
+            self.stopped.push(node);
+        }
         for record in self.host.take_log(node) {
             let name = &self.host.names()[node];
-            self.errors[node].report(name, &record.text);
+            if record.level == Level::Error {
+                self.errors[node].report(name, &record.text);
+            } else {
+                self.errors[node].note(name, &record.to_string());
+            }
         }
-        self.host.swap_output(now, node, &mut self.output);
         for action in self.output.actions() {
             match action {
                 NodeAction::Send(batch) => {

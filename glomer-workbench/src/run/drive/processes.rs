@@ -15,6 +15,7 @@ use super::disks::Disks;
 use super::logs::Logs;
 use crate::run::alarm::Alarm;
 use crate::run::engine::{Action, Engine};
+use crate::run::nemesis::Needs;
 use crate::run::plan::Plan;
 use crate::run::problem::{NotAnAnswer, Problem, ProblemKind};
 use crate::run::process::{self, Launch, NodeProcess, ReadState, describe};
@@ -34,7 +35,7 @@ const ALARM: Token = Token(usize::MAX);
 /// Runs nodes as planned. Their standard error goes to files named after them in `logs`.
 ///
 /// # Errors
-/// If the plan does not [fit](fits) processes, or the system does not let the workbench wait
+/// If the plan does not [fit](super::fits) processes in real time, or the system does not let the workbench wait
 /// for its nodes or read their logs. Whatever goes wrong with a
 /// node is a [`Problem`] of the run.
 pub fn run(
@@ -45,7 +46,7 @@ pub fn run(
     interrupt: &Arc<AtomicBool>,
     progress: &mut Progress,
 ) -> io::Result<Run> {
-    fits(&plan)?;
+    super::fits(&plan, Needs::Nothing)?;
     let nodes = &plan.setting.nodes;
     process::allow_open_files(nodes.len());
     let disks = Disks::new(logs, nodes)?;
@@ -70,22 +71,6 @@ pub fn run(
     driver.engine.start(Duration::ZERO);
     driver.drive(interrupt)?;
     driver.finish()
-}
-
-/// Whether processes in real time can be run as planned.
-///
-/// # Errors
-/// If a fault needs virtual time.
-pub fn fits(plan: &Plan) -> io::Result<()> {
-    let unfit = plan.faults.iter().find(|fault| fault.needs_virtual_time());
-    unfit.map_or(Ok(()), |fault| {
-        Err(io::Error::other(format!(
-            "--nemesis {}: {}; these nodes are processes in real time, whose clock is the \
-             machine's and cannot be turned for one of them",
-            fault.name(),
-            fault.about()
-        )))
-    })
 }
 
 struct Driver<'a> {
@@ -219,7 +204,10 @@ impl Driver<'_> {
                 Action::Pause(node) => self.signal(node, Signal::SIGSTOP),
                 Action::Resume(node) => self.signal(node, Signal::SIGCONT),
                 // Refused before the run, by `fits`.
-                Action::Rate(..) | Action::Leap(..) => {}
+                Action::Rate(..)
+                | Action::Leap(..)
+                | Action::DiskHealth(..)
+                | Action::DiskLatency(..) => {}
                 Action::Log(line) => self.progress.insist(&line),
                 Action::Warn(text) => self.progress.insist(&text),
             }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use glomer_runtime::sim::{Health, Latency};
+
 use super::turns::{Delivery, Turns};
 use crate::run::engine::{Action, Engine};
 use crate::run::problem::{Problem, ProblemKind};
@@ -42,6 +44,15 @@ pub(super) trait Nodes {
 
     /// Lets a node's clock leap ahead.
     fn leap(&mut self, now: Duration, node: usize, ahead: Duration);
+
+    /// From now on, a node's disk is well, or not.
+    fn set_disk_health(&mut self, node: usize, health: Health);
+
+    /// From now on, a node's disk takes so long.
+    fn set_disk_latency(&mut self, node: usize, latency: Latency);
+
+    /// Takes the nodes that have stopped in the last round because their disks failed.
+    fn stopped(&mut self) -> Vec<usize>;
 
     /// Delivers a message with a node's next turn. One that does not run never gets it.
     fn deliver(&mut self, now: Duration, dest: &str, delivery: &Delivery);
@@ -94,6 +105,10 @@ pub(super) fn drive(engine: &mut Engine, turns: &mut Turns, nodes: &mut impl Nod
                 }
             }
             Err(problem) => engine.stop(*problem),
+        }
+        for node in nodes.stopped() {
+            engine.disk_failed(node);
+            turns.forget(node);
         }
         if engine.is_over() {
             return given;
@@ -160,6 +175,8 @@ fn act(
         Action::Resume(node) => nodes.resume(now, node),
         Action::Rate(node, rate) => nodes.skew(now, node, rate),
         Action::Leap(node, ahead) => nodes.leap(now, node, ahead),
+        Action::DiskHealth(node, health) => nodes.set_disk_health(node, health),
+        Action::DiskLatency(node, latency) => nodes.set_disk_latency(node, latency),
         Action::Log(line) => nodes.log(&line),
         Action::Warn(text) => nodes.warn(&text),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use glomer_runtime::sim::Health;
+
 use super::{Action, Engine, NodeState, Phase};
 use crate::edn::Edn;
 use crate::history::{Op, OpType, Process};
@@ -31,7 +33,10 @@ impl Engine {
         let mut became = Vec::new();
         for effect in strike.effects {
             if let Some((node, what)) = self.inflict(now, &name, effect) {
-                became.push((Edn::from(&*self.names[node]), Edn::kw(what)));
+                let name = Edn::from(&*self.names[node]);
+                // The last that was done to a node is what became of it.
+                became.retain(|(other, _)| *other != name);
+                became.push((name, Edn::kw(what)));
             }
         }
         let completion = Op {
@@ -45,9 +50,23 @@ impl Engine {
         }
     }
 
-    fn kill(&mut self, node: usize) {
+    /// Takes note that a node has stopped because its disk has failed.
+    pub fn disk_failed(&mut self, node: usize) {
+        self.is_down(node);
+        self.hits.stopped += 1;
+        // It may have been about to start.
+        if self.unready.remove(&node) {
+            self.clients.close_starting(&mut self.network, node);
+        }
+    }
+
+    fn is_down(&mut self, node: usize) {
         self.nodes[node] = NodeState::Down;
         self.network.take_down(self.address(node));
+    }
+
+    fn kill(&mut self, node: usize) {
+        self.is_down(node);
         self.actions.push(Action::Kill(node));
         self.hits.killed += 1;
         self.hits.killed_at_work += u64::from(self.clients.wait_for(node));
@@ -89,6 +108,7 @@ impl Engine {
                     self.kill(node);
                 }
                 self.actions.push(Action::Wipe(node));
+                self.hits.wiped += 1;
                 return Some((node, "wiped"));
             }
             Effect::Start(node) => {
@@ -126,6 +146,20 @@ impl Engine {
             Effect::Leap(node, ahead) => {
                 self.hits.skewed += 1;
                 self.actions.push(Action::Leap(node, ahead));
+            }
+            Effect::DiskHealth(node, health) => {
+                self.actions.push(Action::DiskHealth(node, health));
+                let what = match health {
+                    Health::Failing => "failing",
+                    Health::Lying => "lying",
+                    _ => return Some((node, "well")),
+                };
+                self.hits.disks += 1;
+                return Some((node, what));
+            }
+            Effect::DiskLatency(node, latency) => {
+                self.hits.disks += u64::from(latency != self.plan.disk_latency);
+                self.actions.push(Action::DiskLatency(node, latency));
             }
         }
         None

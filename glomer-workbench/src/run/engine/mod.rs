@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 use glomer_runtime::sim::service::{self, Service};
-use glomer_runtime::sim::{Address, Network, Role};
+use glomer_runtime::sim::{Address, Health, Latency, Network, Role};
 
 use super::clients::Clients;
 use super::journal::Journal;
@@ -73,6 +73,11 @@ pub enum Action {
     Rate(usize, f64),
     /// Let a node's clock leap ahead. Only faults that need virtual time ask for this.
     Leap(usize, Duration),
+    /// Let a node's disk be well, or not. Only faults that need nodes in this process ask for this.
+    DiskHealth(usize, Health),
+    /// Let a node's disk take so long to make durable what was written before. Only faults that
+    /// need nodes in this process ask for this.
+    DiskLatency(usize, Latency),
     /// Show this line, which the user asked for.
     Log(String),
     /// Show this line, which the user should know of.
@@ -90,8 +95,14 @@ pub struct Hits {
     pub killed_at_work: u64,
     /// Nodes that were paused.
     pub paused: u64,
+    /// Disks that were wiped.
+    pub wiped: u64,
     /// Clocks that were set another way.
     pub skewed: u64,
+    /// Disks that were made to fail, to lie, or to be slow.
+    pub disks: u64,
+    /// Nodes that stopped because their disks failed.
+    pub stopped: u64,
 }
 
 impl std::ops::AddAssign for Hits {
@@ -100,7 +111,10 @@ impl std::ops::AddAssign for Hits {
         self.killed += other.killed;
         self.killed_at_work += other.killed_at_work;
         self.paused += other.paused;
+        self.wiped += other.wiped;
         self.skewed += other.skewed;
+        self.disks += other.disks;
+        self.stopped += other.stopped;
     }
 }
 
@@ -111,13 +125,24 @@ impl std::fmt::Display for Hits {
             killed,
             killed_at_work,
             paused,
+            wiped,
             skewed,
+            disks,
+            stopped,
         } = self;
         write!(
             f,
             "{dropped} messages dropped, {killed} nodes killed ({killed_at_work} with requests \
-             of clients under way), {paused} paused, {skewed} clocks skewed"
-        )
+             of clients under way), {wiped} disks wiped, {paused} paused, {skewed} clocks skewed"
+        )?;
+        // Nodes that are processes know nothing of these.
+        if *disks > 0 {
+            write!(
+                f,
+                ", {disks} disks failing, lying or slow ({stopped} nodes stopped)"
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -7,8 +7,10 @@
 pub mod grudge;
 
 mod duplicate;
+mod failing_disk;
 mod kill;
 mod loss;
+mod lying_disk;
 mod one_way_partition;
 mod partition;
 mod pause;
@@ -16,6 +18,7 @@ pub(crate) mod period;
 mod schedule;
 mod skew;
 mod slow;
+mod slow_disk;
 mod target;
 mod wipe;
 
@@ -25,17 +28,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
-use glomer_runtime::sim::Latency;
+use glomer_runtime::sim::{Health, Latency};
 
 pub use duplicate::Duplicate;
+pub use failing_disk::FailingDisk;
 pub use kill::Kill;
 pub use loss::Loss;
+pub use lying_disk::LyingDisk;
 pub use one_way_partition::OneWayPartition;
 pub use partition::Partition;
 pub use pause::Pause;
 pub use schedule::{Nemesis, Step};
 pub use skew::Skew;
 pub use slow::Slow;
+pub use slow_disk::SlowDisk;
 pub use target::Target;
 pub use wipe::Wipe;
 
@@ -44,7 +50,8 @@ use super::plan::Plan;
 use crate::edn::Edn;
 
 /// The faults that `--nemesis` knows, in groups of those that share a schedule. Each group's
-/// schedule follows from its place here, so what is added goes to the end.
+/// schedule follows from its place here, so what is added goes to the end. Those that need nodes
+/// in this process are for a [`Test`](crate::Test) alone.
 fn groups() -> [Faults; 8] {
     [
         Partition.into(),
@@ -110,9 +117,9 @@ pub trait Fault: fmt::Debug + Send + Sync {
         )
     }
 
-    /// Whether it can only be done to nodes in virtual time.
-    fn needs_virtual_time(&self) -> bool {
-        false
+    /// What it needs of the nodes: nothing, unless told.
+    fn needs(&self) -> Needs {
+        Needs::Nothing
     }
 
     /// Draws what begins it, for the nodes of `plan.setting`. All that is random follows from
@@ -121,6 +128,18 @@ pub trait Fault: fmt::Debug + Send + Sync {
 
     /// What ends it, whether or not it is on.
     fn end(&self, plan: &Plan) -> Strike;
+}
+
+/// What a fault needs of the nodes that it strikes; what comes later here includes what comes
+/// before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Their time is virtual.
+    VirtualTime,
+    /// They run in this process, in virtual time, as those of a [`Test`](crate::Test) do.
+    NodesInProcess,
 }
 
 /// What a fault does when it begins or ends, and what the history says of it.
@@ -136,7 +155,12 @@ pub struct Strike {
 
 impl Strike {
     /// Does the same to each of the nodes that are drawn for a target.
-    pub fn of_nodes(target: Target, plan: &Plan, rng: &Rng, effect: fn(usize) -> Effect) -> Strike {
+    pub fn of_nodes(
+        target: Target,
+        plan: &Plan,
+        rng: &Rng,
+        effect: impl Fn(usize) -> Effect,
+    ) -> Strike {
         let nodes = target.draw(plan.setting.nodes.len(), rng);
         Strike {
             value: target.value(),
@@ -146,7 +170,7 @@ impl Strike {
     }
 
     /// Does the same to all nodes.
-    pub fn of_all_nodes(plan: &Plan, effect: fn(usize) -> Effect) -> Strike {
+    pub fn of_all_nodes(plan: &Plan, effect: impl Fn(usize) -> Effect) -> Strike {
         Strike {
             value: Target::All.value(),
             effects: (0..plan.setting.nodes.len()).map(effect).collect(),
@@ -164,8 +188,8 @@ impl Strike {
     }
 }
 
-/// What the history says that effects did to the network or to clocks; `None` for those that say
-/// what became of each node.
+/// What the history says that effects did to the network, or changed of nodes by so much; `None`
+/// for those that say what became of each node.
 pub(crate) fn told(effects: &[Effect], names: &[String]) -> Option<Edn> {
     Some(match effects {
         [Effect::Partition(grudge)] => {
@@ -178,18 +202,22 @@ pub(crate) fn told(effects: &[Effect], names: &[String]) -> Option<Edn> {
         }
         [Effect::Slow(factor)] => Edn::map([("factor", (*factor).into())]),
         _ => {
-            let clocks = effects.iter().filter_map(|effect| {
+            let changed = effects.iter().filter_map(|effect| {
                 let (node, how) = match effect {
                     Effect::Rate(node, rate) => (node, ("rate", Edn::from(*rate))),
                     Effect::Leap(node, ahead) => {
                         (node, ("leap-ms", Edn::from(ahead.as_millis() as u64)))
                     }
+                    Effect::DiskLatency(node, latency) => {
+                        let ms = latency.mean().as_millis() as u64;
+                        (node, ("disk-latency-ms", Edn::from(ms)))
+                    }
                     _ => return None,
                 };
                 Some((names[*node].as_str().into(), Edn::map([how])))
             });
-            let clocks: Vec<(Edn, Edn)> = clocks.collect();
-            return (!clocks.is_empty()).then_some(Edn::Map(clocks));
+            let changed: Vec<(Edn, Edn)> = changed.collect();
+            return (!changed.is_empty()).then_some(Edn::Map(changed));
         }
     })
 }
@@ -224,6 +252,22 @@ pub enum Effect {
     Rate(usize, f64),
     /// A node's clock leaps ahead.
     Leap(usize, Duration),
+    /// A node's disk is well, or not, from now on. A node whose disk fails stops.
+    DiskHealth(usize, Health),
+    /// From now on, a node's disk takes so long to make durable what was written before.
+    DiskLatency(usize, Latency),
+}
+
+impl Effect {
+    /// What it needs of the nodes.
+    #[cfg(feature = "command")]
+    pub(crate) fn needs(&self) -> Needs {
+        match self {
+            Effect::Rate(..) | Effect::Leap(..) => Needs::VirtualTime,
+            Effect::DiskHealth(..) | Effect::DiskLatency(..) => Needs::NodesInProcess,
+            _ => Needs::Nothing,
+        }
+    }
 }
 
 /// The faults of a run, no two of the same name.

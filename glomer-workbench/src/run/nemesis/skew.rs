@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use glomer_runtime::Rng;
 
-use super::{Effect, Fault, Strike, Target};
+use super::{Effect, Fault, Needs, Strike, Target};
 use crate::edn::Edn;
 use crate::run::plan::Plan;
 
@@ -29,8 +29,8 @@ impl Fault for Skew {
         "clocks of nodes run fast or slow, or leap ahead (in virtual time)"
     }
 
-    fn needs_virtual_time(&self) -> bool {
-        true
+    fn needs(&self) -> Needs {
+        Needs::VirtualTime
     }
 
     fn begin(&self, plan: &Plan, rng: &Rng) -> Strike {

@@ -1,5 +1,7 @@
 //! Workloads against nodes in this process, as users of `Test` have it.
 
+mod disks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -213,7 +215,7 @@ fn a_node_that_panics_fails_the_test_unless_it_is_tolerated() {
     let text = complaint(|| parrots().run_with(fragile).assert_valid());
     for part in [
         "n0 reported an error: ",
-        "handler `echo` at glomer-workbench/tests/in_process.rs:",
+        "handler `echo` at glomer-workbench/tests/in_process/main.rs:",
         ": too much to repeat",
         "`.tolerate_panics()`",
     ] {
