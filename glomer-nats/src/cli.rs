@@ -1,0 +1,76 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::connect::ServerArgs;
+use crate::{Cluster, Name, Result, call};
+
+/// Run nodes that speak Maelstrom's protocol on many machines, over NATS
+#[derive(Debug, Parser)]
+#[command(name = "glomer-nats", version, propagate_version = true)]
+struct Arguments {
+    /// How much to tell on standard error: off, error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info", global = true)]
+    log: LevelFilter,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask a node, and print its reply
+    Call(call::Args),
+}
+
+impl Command {
+    async fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Call(args) => call::run(args).await,
+        }
+    }
+}
+
+/// Which cluster, on which server.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The cluster: its nodes know each other, and hear nothing of other clusters
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "GLOMER_CLUSTER",
+        default_value = "default"
+    )]
+    pub(crate) cluster: Name,
+
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+impl Place {
+    pub(crate) fn cluster(&self) -> Cluster {
+        Cluster::new(self.cluster.clone())
+    }
+}
+
+/// Runs the `glomer-nats` command with the arguments of this process.
+pub fn command() -> ExitCode {
+    let Arguments { log, command } = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(log)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(command.run()));
+    done.unwrap_or_else(|error| {
+        eprintln!("glomer-nats: {error}");
+        ExitCode::FAILURE
+    })
+}

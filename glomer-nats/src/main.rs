@@ -1,0 +1,7 @@
+//! The `glomer-nats` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    glomer_nats::command()
+}

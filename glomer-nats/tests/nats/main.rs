@@ -1,0 +1,4 @@
+//! The command on a real nats-server.
+
+mod call;
+mod support;

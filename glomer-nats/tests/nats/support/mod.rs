@@ -1,0 +1,7 @@
+//! What the tests share.
+
+mod command;
+mod server;
+
+pub(crate) use self::command::Output;
+pub(crate) use self::server::Server;

@@ -1,0 +1,100 @@
+//! A nats-server on loopback.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A nats-server with JetStream. It ends with the test.
+pub(crate) struct Server {
+    port: u16,
+    store: TempDir,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// Starts one; `None`, with a line that says so, where there is none to start.
+    ///
+    /// It is the program that `NATS_SERVER` names, or the `nats-server` on the PATH.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none, if `GLOMER_REQUIRE_NATS` is set.
+    pub(crate) fn start() -> Option<Self> {
+        let found = Command::new(program()).arg("--version").output().is_ok();
+        if !found {
+            let required = env::var_os("GLOMER_REQUIRE_NATS").is_some();
+            assert!(
+                !required,
+                "no nats-server: {} cannot be run",
+                program().display()
+            );
+            eprintln!("skipped: no nats-server on the PATH, and NATS_SERVER names none");
+            return None;
+        }
+        let mut server = Self {
+            port: free_port(),
+            store: TempDir::new().unwrap(),
+            process: None,
+        };
+        server.serve();
+        Some(server)
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Kills it, as a power failure would.
+    fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Waits until it serves: at the same place as before, with the same data.
+    fn serve(&mut self) {
+        let mut process = Command::new(program())
+            .args([
+                "-a",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-js",
+                "-sd",
+            ])
+            .arg(self.store.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        self.process = Some(process);
+        let mut told = String::new();
+        while !told.ends_with("Server is ready\n") {
+            assert_ne!(log.read_line(&mut told).unwrap(), 0, "it ended:\n{told}");
+        }
+        // It would be held up by a full pipe.
+        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn program() -> OsString {
+    env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into())
+}
+
+/// A port that nobody listens at, most likely also in a moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
