@@ -59,7 +59,7 @@ mod tests {
     fn holds_under_faults() {
         Test::new(Broadcast::default())
             .nodes(5)
-            .rate(50.0)
+            .rate(10.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Partition)
             .nemesis_interval(Duration::from_secs(3))

@@ -48,7 +48,7 @@ mod tests {
     fn holds_under_faults() {
         Test::new(GSet::default())
             .nodes(3)
-            .rate(50.0)
+            .rate(20.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Partition)
             .nemesis_interval(Duration::from_secs(3))

@@ -45,7 +45,7 @@ mod tests {
         Test::new(LinKv::default())
             .nodes(3)
             .concurrency(6)
-            .rate(50.0)
+            .rate(20.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Partition)
             .nemesis_interval(Duration::from_secs(3))

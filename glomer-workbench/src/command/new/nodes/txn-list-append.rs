@@ -45,7 +45,7 @@ mod tests {
         Test::new(TxnListAppend::default())
             .nodes(1)
             .concurrency(2)
-            .rate(50.0)
+            .rate(20.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Pause)
             .nemesis_interval(Duration::from_secs(3))

@@ -46,7 +46,7 @@ mod tests {
         Test::new(TxnRwRegister::default())
             .nodes(1)
             .concurrency(2)
-            .rate(50.0)
+            .rate(20.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Pause)
             .nemesis_interval(Duration::from_secs(3))

@@ -36,7 +36,7 @@ mod tests {
     fn holds_under_faults() {
         Test::new(UniqueIds)
             .nodes(3)
-            .rate(50.0)
+            .rate(20.0)
             .time_limit(Duration::from_secs(20))
             .nemesis(Partition)
             .nemesis_interval(Duration::from_secs(3))
