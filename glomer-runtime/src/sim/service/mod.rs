@@ -5,13 +5,16 @@
 //! thing differs: Maelstrom keeps the last 32 states of `seq-kv`, and a client further behind
 //! than that may be sent back to a state older than one it has seen. Here it is not.
 
+mod request;
+
+pub use request::{Flavour, Json, Request, Step};
+
 use crate::Rng;
+use request::Fields;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{Hash, Hasher};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// Something on the network that answers requests by itself, such as a key-value store.
@@ -39,23 +42,36 @@ pub trait Service: Send {
 
     /// [`handle`](Service::handle), with the `in_reply_to` that belongs to the request.
     fn answer(&mut self, now: Duration, src: &str, body: &str, rng: &mut Rng) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Numbered<'a> {
-            #[serde(borrow)]
-            msg_id: Option<&'a RawValue>,
-        }
         let reply = self.handle(now, src, body, rng)?;
-        let id = serde_json::from_str(body).ok();
-        let id = id.and_then(|Numbered { msg_id }| msg_id);
-        let id = id.map_or("null", RawValue::get);
-        let fields = reply.trim_start().strip_prefix('{')?;
-        let comma = if fields.trim_start().starts_with('}') {
-            ""
-        } else {
-            ","
-        };
-        Some(format!("{{\"in_reply_to\":{id}{comma}{fields}"))
+        in_reply_to(body, &reply)
     }
+}
+
+/// The body of a reply, with the `in_reply_to` that belongs to the body of a request, and null
+/// where that has no `msg_id`; `None` when the reply is no object.
+///
+/// ```
+/// use glomer_runtime::sim::service::in_reply_to;
+///
+/// let reply = in_reply_to(r#"{"type": "ts", "msg_id": 7}"#, r#"{"type": "ts_ok", "ts": 0}"#);
+/// assert_eq!(reply.unwrap(), r#"{"in_reply_to":7,"type": "ts_ok", "ts": 0}"#);
+/// ```
+pub fn in_reply_to(request: &str, reply: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Numbered<'a> {
+        #[serde(borrow)]
+        msg_id: Option<&'a RawValue>,
+    }
+    let id = serde_json::from_str(request).ok();
+    let id = id.and_then(|Numbered { msg_id }| msg_id);
+    let id = id.map_or("null", RawValue::get);
+    let fields = reply.trim_start().strip_prefix('{')?;
+    let comma = if fields.trim_start().starts_with('}') {
+        ""
+    } else {
+        ","
+    };
+    Some(format!("{{\"in_reply_to\":{id}{comma}{fields}"))
 }
 
 /// New instances of all four services, with the names under which nodes reach them.
@@ -83,9 +99,9 @@ impl Service for LinKv {
             Ok(request) => request,
             Err(unreadable) => return Some(unreadable),
         };
-        let step = Step::of(self.values.get(&request.key), &request, Flavour::Usual)?;
+        let step = request.apply(self.values.get(request.key()), Flavour::Usual);
         if let Some(value) = step.written {
-            self.values.insert(request.key, value);
+            self.values.insert(request.key().clone(), value);
         }
         Some(step.reply)
     }
@@ -155,14 +171,14 @@ impl Service for SeqKv {
             Ok(request) => request,
             Err(unreadable) => return Some(unreadable),
         };
-        let key = &request.key;
+        let key = request.key();
         let seen = self.seen.get(src).copied().unwrap_or(0);
         let state = rng.range(seen.max(self.oldest())..self.latest + 1);
         let in_the_past = self.value(key, state);
-        let mut step = Step::of(in_the_past, &request, Flavour::Usual)?;
+        let mut step = request.apply(in_the_past, Flavour::Usual);
         let seen = match &step.written {
             Some(value) if in_the_past != Some(value) => {
-                step = Step::of(self.value(key, self.latest), &request, Flavour::Usual)?;
+                step = request.apply(self.value(key, self.latest), Flavour::Usual);
                 // As in Maelstrom, a new state begins even if the request changes nothing now.
                 self.advance(step.written.take().map(|value| (key, value)));
                 self.latest
@@ -227,14 +243,13 @@ impl Service for LwwKv {
         };
         let any = || rng.below(REPLICAS as u64) as usize;
         let (source, dest, answering) = (any(), any(), any());
-        let key = &request.key;
-        let known = matches!(&*request.kind, "read" | "write" | "cas");
-        if known && let Ok([source, dest]) = self.replicas.get_disjoint_mut([source, dest]) {
+        let key = request.key();
+        if let Ok([source, dest]) = self.replicas.get_disjoint_mut([source, dest]) {
             dest.merge(source);
         }
         let replica = &mut self.replicas[answering];
         let current = replica.values.get(key).map(|(_, value)| value);
-        let step = Step::of(current, &request, Flavour::LastWriteWins)?;
+        let step = request.apply(current, Flavour::LastWriteWins);
         if let Some(value) = step.written {
             replica.values.insert(key.clone(), (replica.clock, value));
             replica.clock += 1;
@@ -256,215 +271,6 @@ impl Service for LinTso {
             let ts = self.next;
             self.next += 1;
             json!({"type": "ts_ok", "ts": ts}).to_string()
-        })
-    }
-}
-
-/// A request as it is written.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    #[serde(borrow)]
-    key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
-    #[serde(borrow)]
-    from: Option<&'a RawValue>,
-    #[serde(borrow)]
-    to: Option<&'a RawValue>,
-    #[serde(borrow)]
-    create_if_not_exists: Option<&'a RawValue>,
-}
-
-impl<'a> Fields<'a> {
-    /// `None` when there is no such thing as the request's type.
-    fn read(body: &'a str) -> Option<Fields<'a>> {
-        serde_json::from_str(body).ok()
-    }
-}
-
-/// A request to a key-value store. What is missing is null, as in Clojure.
-struct Request<'a> {
-    kind: Cow<'a, str>,
-    key: Json,
-    value: Json,
-    from: Json,
-    to: Json,
-    create: bool,
-}
-
-impl<'a> Request<'a> {
-    /// The request, or the reply that says what cannot be read.
-    fn read(body: &'a str) -> Option<Result<Request<'a>, String>> {
-        let fields = Fields::read(body)?;
-        let value = |name: &str, value: Option<&RawValue>| {
-            Json::read(value).map_err(|reason| {
-                let text = format!("its {name} cannot be read: {reason}");
-                json!({"type": "error", "code": 12, "text": text}).to_string()
-            })
-        };
-        let request = || {
-            Ok(Request {
-                kind: fields.kind,
-                key: value("key", fields.key)?,
-                value: value("value", fields.value)?,
-                from: value("from", fields.from)?,
-                to: value("to", fields.to)?,
-                // What Clojure takes for true: all but nil and false.
-                create: fields
-                    .create_if_not_exists
-                    .is_some_and(|create| create.get() != "false"),
-            })
-        };
-        Some(request())
-    }
-}
-
-/// A value as it was written, equal to whatever Clojure's `=` takes for the same: numbers of one
-/// kind by what they are worth, objects whatever the order of their keys.
-///
-/// `serde_json`'s own values round numbers beyond 64 bits, and its feature
-/// `arbitrary_precision`, which does not, would be forced on the types of every user.
-#[derive(Clone, Debug)]
-struct Json {
-    text: Box<str>,
-    /// As Clojure prints it, for the texts of errors; the same text for equal values.
-    edn: Box<str>,
-}
-
-impl PartialEq for Json {
-    fn eq(&self, other: &Json) -> bool {
-        self.edn == other.edn
-    }
-}
-
-impl Eq for Json {}
-
-impl Hash for Json {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.edn.hash(state);
-    }
-}
-
-/// How deep arrays and objects may be nested, as for Maelstrom.
-const MAX_DEPTH: usize = 1_000;
-
-impl Json {
-    fn read(value: Option<&RawValue>) -> Result<Json, String> {
-        let mut edn = String::new();
-        match value {
-            None => edn.push_str("nil"),
-            Some(value) => print(value.get(), &mut edn, 0)?,
-        }
-        Ok(Json {
-            text: value.map_or("null", RawValue::get).into(),
-            edn: edn.into(),
-        })
-    }
-
-    /// As Clojure's `str` puts it into a text.
-    fn plain(&self) -> Cow<'_, str> {
-        match (self.text.starts_with('"'), &*self.text) {
-            (true, text) => serde_json::from_str(text).map_or(Cow::Borrowed(text), Cow::Owned),
-            (false, "null") => Cow::Borrowed(""),
-            (false, _) => Cow::Borrowed(&self.edn),
-        }
-    }
-}
-
-/// Prints JSON as Clojure prints the value. Loops, not iterators: each level takes as little of
-/// the stack as it can.
-fn print(json: &str, out: &mut String, depth: usize) -> Result<(), String> {
-    if depth > MAX_DEPTH {
-        return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
-    }
-    match json.as_bytes().first() {
-        Some(b'{') => {
-            let fields: BTreeMap<String, &RawValue> = parse(json)?;
-            out.push('{');
-            for (i, (key, value)) in fields.into_iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { ", " });
-                out.push_str(&json!(key).to_string());
-                out.push(' ');
-                print(value.get(), out, depth + 1)?;
-            }
-            out.push('}');
-        }
-        Some(b'[') => {
-            let items: Vec<&RawValue> = parse(json)?;
-            out.push('[');
-            for (i, value) in items.into_iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { " " });
-                print(value.get(), out, depth + 1)?;
-            }
-            out.push(']');
-        }
-        Some(b'"') => out.push_str(&json!(parse::<String>(json)?).to_string()),
-        Some(b'n') => out.push_str("nil"),
-        Some(b't' | b'f') => out.push_str(json),
-        _ if json == "-0" => out.push('0'),
-        _ if json.contains(['.', 'e', 'E']) => {
-            let float: f64 = json.parse().map_err(|error| format!("{json}: {error}"))?;
-            // 0.0 and -0.0 are equal.
-            out.push_str(&format!("{:?}", float + 0.0));
-        }
-        _ => out.push_str(json),
-    }
-    Ok(())
-}
-
-fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| error.to_string())
-}
-
-/// What one key-value request does, given the value of its key.
-struct Step {
-    written: Option<Json>,
-    reply: String,
-}
-
-/// In what small ways the stores differ in handling one request.
-#[derive(PartialEq)]
-enum Flavour {
-    Usual,
-    LastWriteWins,
-}
-
-impl Step {
-    /// `None` when the request is not one that a key-value store knows.
-    fn of(current: Option<&Json>, request: &Request<'_>, flavour: Flavour) -> Option<Step> {
-        let write = |value: &Json, reply| Step {
-            written: Some(value.clone()),
-            reply: json!({ "type": reply }).to_string(),
-        };
-        let no_change = |reply| Step {
-            written: None,
-            reply,
-        };
-        let error = |code: u32, text: &str| {
-            no_change(json!({"type": "error", "code": code, "text": text}).to_string())
-        };
-        let missing = || error(20, "key does not exist");
-        Some(match (&*request.kind, current) {
-            ("read", Some(value)) => {
-                no_change(format!(r#"{{"type":"read_ok","value":{}}}"#, value.text))
-            }
-            ("read", None) => missing(),
-            ("write", _) => write(&request.value, "write_ok"),
-            ("cas", Some(value)) if *value == request.from => write(&request.to, "cas_ok"),
-            ("cas", Some(value)) => {
-                let from = match flavour {
-                    Flavour::LastWriteWins => request.from.plain(),
-                    Flavour::Usual => Cow::Borrowed(&*request.from.edn),
-                };
-                error(22, &format!("current value {} is not {from}", value.edn))
-            }
-            ("cas", None) if flavour == Flavour::Usual && request.create => {
-                write(&request.to, "cas_ok")
-            }
-            ("cas", None) => missing(),
-            _ => return None,
         })
     }
 }
