@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use crate::connect::ServerArgs;
-use crate::{Cluster, Name, Result, call};
+use crate::{Cluster, Name, Result, call, services};
 
 /// Run nodes that speak Maelstrom's protocol on many machines, over NATS
 #[derive(Debug, Parser)]
@@ -24,12 +24,16 @@ struct Arguments {
 enum Command {
     /// Ask a node, and print its reply
     Call(call::Args),
+
+    /// Run seq-kv, lin-kv, lww-kv and lin-tso for the nodes of a cluster
+    Services(services::Args),
 }
 
 impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Call(args) => call::run(args).await,
+            Self::Services(args) => services::run(args).await,
         }
     }
 }

@@ -21,6 +21,8 @@
 mod call;
 mod cli;
 mod connect;
+mod ends;
+mod services;
 mod subject;
 
 pub use self::cli::command;
@@ -28,3 +30,7 @@ pub use self::subject::{BadName, Cluster, Name};
 
 /// What goes wrong here ends in a line for people.
 type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[cfg(test)]
+#[path = "../tests/nats/registers.rs"]
+mod registers;

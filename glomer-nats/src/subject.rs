@@ -134,6 +134,11 @@ impl Cluster {
         format!("glomer.{}.control.{id}", self.name)
     }
 
+    /// What the subjects begin with under which a service keeps what it holds.
+    pub(crate) fn store(&self, service: &str) -> String {
+        format!("glomer.{}.store.{service}", self.name)
+    }
+
     /// Where carriers say who they are, and answer who asks.
     pub fn presence(&self) -> String {
         format!("glomer.{}.presence", self.name)

@@ -1,4 +1,6 @@
 //! The command on a real nats-server.
 
 mod call;
+mod registers;
+mod services;
 mod support;

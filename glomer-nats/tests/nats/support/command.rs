@@ -11,7 +11,7 @@ pub(crate) struct Output {
 }
 
 /// The command with these arguments, and an environment that does not tell it where to connect.
-fn glomer_nats(args: &[&str]) -> Command {
+pub(crate) fn glomer_nats(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glomer-nats"));
     command
         .args(args)

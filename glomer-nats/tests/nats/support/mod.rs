@@ -3,5 +3,5 @@
 mod command;
 mod server;
 
-pub(crate) use self::command::Output;
+pub(crate) use self::command::{Output, glomer_nats};
 pub(crate) use self::server::Server;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     port: u16,
     store: TempDir,
+    options: Vec<String>,
     process: Option<Child>,
 }
 
@@ -24,24 +25,46 @@ impl Server {
     ///
     /// Where there is none, if `GLOMER_REQUIRE_NATS` is set.
     pub(crate) fn start() -> Option<Self> {
-        let found = Command::new(program()).arg("--version").output().is_ok();
-        if !found {
-            let required = env::var_os("GLOMER_REQUIRE_NATS").is_some();
-            assert!(
-                !required,
-                "no nats-server: {} cannot be run",
-                program().display()
-            );
-            eprintln!("skipped: no nats-server on the PATH, and NATS_SERVER names none");
+        if !available() {
             return None;
         }
-        let mut server = Self {
-            port: free_port(),
-            store: TempDir::new().unwrap(),
-            process: None,
-        };
+        let mut server = Self::new(Vec::new());
         server.serve();
         Some(server)
+    }
+
+    /// Starts some that are one cluster.
+    pub(crate) fn cluster(count: usize) -> Option<Vec<Self>> {
+        if !available() {
+            return None;
+        }
+        let routes: Vec<String> = (0..count)
+            .map(|_| format!("nats://127.0.0.1:{}", free_port()))
+            .collect();
+        let all = routes.join(",");
+        let member = |(number, route): (usize, &String)| {
+            let name = format!("s{number}");
+            let options = [
+                ("--name", &name),
+                ("--cluster_name", &"tested".to_owned()),
+                ("--cluster", route),
+                ("--routes", &all),
+            ];
+            let options = options.map(|(option, value)| [option.to_owned(), value.clone()]);
+            let mut server = Self::new(options.concat());
+            server.serve();
+            server
+        };
+        Some(routes.iter().enumerate().map(member).collect())
+    }
+
+    fn new(options: Vec<String>) -> Self {
+        Self {
+            port: free_port(),
+            store: TempDir::new().unwrap(),
+            options,
+            process: None,
+        }
     }
 
     /// Where it listens.
@@ -50,7 +73,7 @@ impl Server {
     }
 
     /// Kills it, as a power failure would.
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
@@ -58,7 +81,7 @@ impl Server {
     }
 
     /// Waits until it serves: at the same place as before, with the same data.
-    fn serve(&mut self) {
+    pub(crate) fn serve(&mut self) {
         let mut process = Command::new(program())
             .args([
                 "-a",
@@ -69,6 +92,7 @@ impl Server {
                 "-sd",
             ])
             .arg(self.store.path())
+            .args(&self.options)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -87,6 +111,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn available() -> bool {
+    let found = Command::new(program()).arg("--version").output().is_ok();
+    if !found {
+        let required = env::var_os("GLOMER_REQUIRE_NATS").is_some();
+        assert!(
+            !required,
+            "no nats-server: {} cannot be run",
+            program().display()
+        );
+        eprintln!("skipped: no nats-server on the PATH, and NATS_SERVER names none");
+        return false;
+    }
+    true
 }
 
 fn program() -> OsString {
