@@ -98,7 +98,7 @@ fn the_same_seed_gives_the_same_bytes_in_python() {
         let files = [
             "history.edn",
             "results.edn",
-            "messages.svg",
+            "index.html",
             "node-logs/n1.log",
         ];
         kept.push(files.map(|file| place.kept(file)));

@@ -21,7 +21,7 @@ impl RunDir {
     /// If the file system does not let it; the error names the file.
     pub fn create(root: &Path, workload: &str, time: &Zoned) -> io::Result<RunDir> {
         let parent = root.join(workload);
-        fs::create_dir_all(&parent).map_err(named(&parent))?;
+        make_dir(&parent)?;
         let mut time = time.clone();
         let (name, path) = loop {
             // As Jepsen names them.
@@ -88,6 +88,14 @@ pub(crate) fn write(path: &Path, contents: &str) -> io::Result<()> {
         let _ = fs::remove_file(path);
         named(path)(error)
     })
+}
+
+/// Makes a directory, unless it is there.
+///
+/// # Errors
+/// If the file system does not let it; the error names the directory.
+pub(crate) fn make_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path).map_err(named(path))
 }
 
 /// Adds to an error which file it is about.

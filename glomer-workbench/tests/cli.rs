@@ -102,7 +102,6 @@ fn a_run_prints_its_results_and_keeps_everything() {
             "history.edn",
             "history.jsonl",
             "index.html",
-            "messages.svg",
             "latency.svg",
             "rate.svg",
         ] {

@@ -1,5 +1,5 @@
-//! The pictures and the page that show a run: `messages.svg`, `latency.svg`,
-//! `rate.svg` and `index.html`.
+//! The pictures and the page that show a run: `latency.svg`, `rate.svg` and `index.html`,
+//! with the messages of a long run in `messages/`.
 
 mod edn_view;
 mod lamport;
@@ -61,8 +61,8 @@ pub struct Input<'a> {
 /// the logs already.
 ///
 /// Each file stays within a bound however long the run was, and says what it
-/// left out. The page needs nothing but itself; its links lead to the files
-/// beside it.
+/// left out. The page needs nothing but itself, and of a long run the messages
+/// beside it; its links lead to the files there.
 ///
 /// # Errors
 /// When a file cannot be written, which is then not there, or a log that exists cannot be read.
@@ -75,7 +75,13 @@ pub fn write(dir: &Path, run: &Input<'_>) -> io::Result<()> {
     let diagram = lamport::diagram(run.journal, &faults, &run.why.messages());
     let latency = latency::svg(&operations, &faults, until)?;
     let rate = rate::svg(&operations, &faults, until)?;
-    store::write(&dir.join("messages.svg"), &diagram.svg)?;
+    let messages = dir.join("messages");
+    for (number, (name, part)) in diagram.files().enumerate() {
+        if number == 0 {
+            store::make_dir(&messages)?;
+        }
+        store::write(&messages.join(name), &part)?;
+    }
     store::write(&dir.join("latency.svg"), &latency)?;
     store::write(&dir.join("rate.svg"), &rate)?;
     let shown = page::Shown {

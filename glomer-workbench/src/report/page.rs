@@ -39,7 +39,7 @@ const MAX_TAILS: usize = 50;
 pub(super) struct Shown<'a> {
     pub(super) operations: &'a [Pair<'a>],
     pub(super) faults: &'a [FaultPeriod<'a>],
-    pub(super) diagram: &'a Diagram,
+    pub(super) diagram: &'a Diagram<'a>,
     pub(super) latency: &'a str,
     pub(super) rate: &'a str,
     pub(super) logs: &'a [Log],
@@ -95,9 +95,9 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                // Whatever a node wrote into its messages, nothing is loaded.
+                // Whatever a node wrote into its messages, nothing is loaded but the messages.
                 meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
+                    content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'self' file:";
                 title { (run.workload) ": " (verdict) " · glomer" }
                 style { (PreEscaped(STYLE)) }
             }
@@ -129,7 +129,7 @@ pub(super) fn html(run: &Input<'_>, shown: &Shown<'_>) -> String {
                         @for file in run.files { a href=(file) { (file) } " " }
                     }
                 }
-                script { (PreEscaped(SCRIPT)) }
+                script { (PreEscaped(SCRIPT)) (PreEscaped(lamport::SCRIPT)) }
             }
         }
     };
@@ -167,12 +167,7 @@ fn sections(run: &Input<'_>, shown: &Shown<'_>) -> Vec<Section> {
     if !shown.faults.is_empty() {
         add("faults", "Faults", None, faults(shown.faults));
     }
-    add(
-        "messages",
-        "Messages",
-        Some("messages.svg"),
-        messages(shown.diagram),
-    );
+    add("messages", "Messages", None, shown.diagram.view());
     add(
         "results",
         "Results",
@@ -251,16 +246,15 @@ fn limited(parts: Vec<Markup>) -> Markup {
 }
 
 /// A reason, with links to its operations and messages.
-fn told(reason: &Reason, diagram: &Diagram) -> Markup {
-    let mut drawn = reason.messages().iter();
-    let drawn = drawn.find(|message| diagram.marked.contains(message));
+fn told(reason: &Reason, diagram: &Diagram<'_>) -> Markup {
+    let first = (reason.messages().iter()).find_map(|message| diagram.marked.get(message));
     html! {
         div.reason {
             p { b { (printable(reason.headline())) "." } }
             @for line in reason.lines() { p.because { (linked(&line)) } }
-            @if let Some(message) = drawn {
+            @if let Some(step) = first {
                 p.because {
-                    a href={ "#" (lamport::anchor(*message)) } { "Its messages" }
+                    a href={ "#" (lamport::anchor(*step)) } { "Its messages" }
                     " are marked in the diagram."
                 }
             }
@@ -499,30 +493,6 @@ fn faults(faults: &[FaultPeriod<'_>]) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn messages(diagram: &Diagram) -> Markup {
-    html! {
-        p.note {
-            "Time flows down. "
-            span.client { "Blue" } ": to or from a client. "
-            span.error { "Red" } ": an error. A cross: lost. "
-            @if !diagram.marked.is_empty() { span.told { "Orange" } ": what made it not valid. " }
-            "Point at an arrow to see the whole body."
-            @if diagram.drawn < diagram.events {
-                " The first " (count(diagram.drawn)) " of " (count(diagram.events))
-                " network events are drawn."
-            }
-        }
-        div.scroll.lamport-view tabindex="0" {
-            div.names style={ "width:" (diagram.width) "px" } aria-hidden="true" {
-                @for (name, x) in &diagram.columns {
-                    span style={ "left:" (x) "px" } { (name) }
-                }
-            }
-            (PreEscaped(&diagram.svg))
         }
     }
 }

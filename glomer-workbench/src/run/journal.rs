@@ -1,8 +1,8 @@
-//! What the network saw: the first events in full, everything in numbers.
+//! What the network saw: the events, and how many there were.
 //!
-//! A run can exchange millions of messages, so only the first [`Journal::KEPT`] events are
-//! kept (that is what a message diagram can show); the rest is counted and let go. Their
-//! bodies are kept whole until these come to [`Journal::WHOLE_BYTES`].
+//! The events of nearly any run fit into [`Journal::BYTES`]. Of one without measure the first
+//! are kept; the rest is counted and let go. Long bodies are kept whole until these come to
+//! [`Journal::WHOLE_BYTES`].
 
 use std::sync::Arc;
 
@@ -55,22 +55,31 @@ pub struct Journal {
     clients: Counts,
     servers: Counts,
     dropped: u64,
+    /// About what the events take, in bytes.
+    bytes: usize,
     /// Bytes of the long bodies that are kept whole.
     whole: usize,
 }
 
 impl Journal {
-    /// How many events are kept.
-    pub const KEPT: usize = 10_000;
+    /// How many bytes the events may take, about: those of a million short messages' ways.
+    pub const BYTES: usize = 128 << 20;
     /// How many bytes the long bodies may have together that are kept whole. Each event
     /// counts its own, so a message that is sent and received counts twice.
     pub const WHOLE_BYTES: usize = 8 << 20;
     /// How much is kept of a long body beyond that. No body of this length is ever cut.
     pub const EXCERPT_BYTES: usize = 512;
 
-    /// The first events of the run, oldest first, at most [`Journal::KEPT`].
+    /// The events of the run, oldest first, or the first of them, if they take more than
+    /// [`Journal::BYTES`].
     pub fn events(&self) -> &[NetEvent] {
         &self.events
+    }
+
+    /// How many events there were, those included that were not kept.
+    pub fn total(&self) -> u64 {
+        let [clients, servers] = [self.clients, self.servers].map(|it| it.sent + it.received);
+        clients + servers + self.dropped
     }
 
     /// Messages that a client sent or was sent. Like Maelstrom, everyone whose
@@ -117,8 +126,13 @@ impl Journal {
             EventKind::Recv => counts.received += 1,
             EventKind::Drop(_) => self.dropped += 1,
         }
-        if self.events.len() < Self::KEPT {
+        if self.bytes < Self::BYTES {
             let body = self.keep(body);
+            self.bytes += size_of::<NetEvent>();
+            if kind == EventKind::Send || body.len() > Self::EXCERPT_BYTES {
+                // The others have their bodies in common with the sending.
+                self.bytes += body.len();
+            }
             self.events.push(NetEvent {
                 time,
                 kind,
@@ -156,18 +170,28 @@ mod tests {
     fn counts_everything_and_keeps_the_first_events() {
         let mut journal = Journal::default();
         let [n1, n2, c1]: [Arc<str>; 3] = ["n1".into(), "n2".into(), "c1".into()];
-        let body: Arc<str> = "{}".into();
-        for id in 0..Journal::KEPT as u64 {
+        // The first long ones are whole, and many of the others fill what there is.
+        let body: Arc<str> = "x".repeat(1 << 20).into();
+        let many = (Journal::BYTES / Journal::EXCERPT_BYTES) as u64;
+        for id in 0..many {
             journal.record(0, EventKind::Send, id, &n1, &n2, &body);
             journal.record(1, EventKind::Recv, id, &n1, &c1, &body);
         }
         journal.record(2, EventKind::Drop(Dropped::Partition), 0, &n1, &n2, &body);
 
-        assert_eq!(journal.events().len(), Journal::KEPT);
+        let kept: usize = (journal.events().iter())
+            .map(|event| size_of::<NetEvent>() + event.body.len())
+            .sum();
+        let last = size_of::<NetEvent>() + Journal::EXCERPT_BYTES + 32;
+        assert!(
+            (Journal::BYTES..Journal::BYTES + last).contains(&kept),
+            "{kept}"
+        );
+        assert_eq!(journal.total(), 2 * many + 1);
         assert_eq!(
             journal.servers(),
             Counts {
-                sent: Journal::KEPT as u64,
+                sent: many,
                 received: 0
             }
         );
@@ -175,7 +199,7 @@ mod tests {
             journal.clients(),
             Counts {
                 sent: 0,
-                received: Journal::KEPT as u64
+                received: many
             }
         );
         assert_eq!(journal.dropped(), 1);

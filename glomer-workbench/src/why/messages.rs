@@ -12,11 +12,13 @@ use crate::run::journal::{EventKind, Journal, NetEvent, involves_client};
 use crate::run::nemesis::period::FaultPeriod;
 use crate::verdict::{Carried, capital, listed};
 
+/// Messages are followed for so many events, the first of the run.
+const EVENTS: usize = 50_000;
 /// An array within an array of no more elements than this is a tuple, whose places have
 /// meanings of their own.
 const TUPLE: usize = 4;
 
-/// The messages of a run, as far as the journal has them.
+/// The messages of a run, as far as they are followed.
 pub(super) struct Messages<'a> {
     messages: Vec<Message<'a>>,
     faults: &'a [FaultPeriod<'a>],
@@ -24,7 +26,7 @@ pub(super) struct Messages<'a> {
     born: HashMap<Edn, i64>,
     /// The fields of messages that hold something other than what clients had sent before.
     others: HashSet<String>,
-    /// When the journal ends, if not with the run.
+    /// Up to when messages are followed, if not to the end of the run.
     ends: Option<i64>,
 }
 
@@ -101,7 +103,9 @@ impl<'a> Messages<'a> {
     pub(super) fn new(journal: &'a Journal, faults: &'a [FaultPeriod<'a>]) -> Self {
         let mut places: HashMap<u64, usize> = HashMap::new();
         let mut messages: Vec<Message<'a>> = Vec::new();
-        for event in journal.events() {
+        let events = journal.events();
+        let events = &events[..events.len().min(EVENTS)];
+        for event in events {
             if event.kind == EventKind::Send {
                 places.insert(event.id, messages.len());
                 messages.push(Message {
@@ -139,8 +143,8 @@ impl<'a> Messages<'a> {
                 }
             });
         }
-        let is_whole = journal.events().len() < Journal::KEPT;
-        let last = journal.events().last().map_or(0, |event| event.time);
+        let is_whole = events.len() as u64 == journal.total();
+        let last = events.last().map_or(0, |event| event.time);
         Messages {
             messages,
             faults,
@@ -186,9 +190,8 @@ impl<'a> Messages<'a> {
         if !self.born.contains_key(&what.value) {
             let text = self.ends.map(|ends| {
                 format!(
-                    "What became of it is not known: the journal has the first {} events of the \
-                     network and ends at {}.",
-                    Journal::KEPT,
+                    "What became of it is not known: messages are followed for the first \
+                     {EVENTS} events of the network, up to {}.",
                     seconds(ends)
                 )
             });
@@ -383,17 +386,17 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// That nobody sent it again, as far as the journal tells.
+    /// That nobody sent it again, as far as messages are followed.
     fn again(&self, node: &str, until: i64) -> String {
         capital(&self.so_far(until, &format!("nobody sent it to {node} again.")))
     }
 
-    /// A sentence about what did not happen, with how far the journal tells.
+    /// A sentence about what did not happen, with how far messages are followed.
     fn so_far(&self, until: i64, sentence: &str) -> String {
         match self.ends {
             Some(ends) if ends < until => {
                 format!(
-                    "up to {}, where the journal ends, {sentence}",
+                    "up to {}, as far as messages are followed, {sentence}",
                     seconds(ends)
                 )
             }
@@ -597,25 +600,25 @@ mod tests {
         let mut net = Net::adding();
         let spread = r#"{"type":"spread","values":[7]}"#;
         net.message(20, TO_N1, spread, (30, EventKind::Drop(Dropped::Loss)));
-        for _ in 0..Journal::KEPT {
+        for _ in 0..=EVENTS {
             net.message(500, ("n2", "n0"), r#"{"type":"ping"}"#, None);
         }
         assert_eq!(
             net.told("").as_deref(),
             Some(
-                "n0 → n1 carried it at 0.020 s; the network lost it. Up to 0.500 s, where the \
-                 journal ends, nobody sent it to n1 again."
+                "n0 → n1 carried it at 0.020 s; the network lost it. Up to 0.500 s, as far \
+                 as messages are followed, nobody sent it to n1 again."
             )
         );
         let mut late = Net::default();
-        for _ in 0..Journal::KEPT {
+        for _ in 0..=EVENTS {
             late.message(500, ("n2", "n0"), r#"{"type":"ping"}"#, None);
         }
         assert_eq!(
             late.told("").as_deref(),
             Some(
-                "What became of it is not known: the journal has the first 10000 events of the \
-                 network and ends at 0.500 s."
+                "What became of it is not known: messages are followed for the first 50000 \
+                 events of the network, up to 0.500 s."
             )
         );
     }
