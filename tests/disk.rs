@@ -1,6 +1,9 @@
 //! The disk of real processes.
 
+use std::io::{BufRead, Read};
+use std::ops::Range;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use glomer_runtime::Rng;
 use glomer_tests::Process;
@@ -25,6 +28,14 @@ fn values(node: &mut Process) -> Vec<Value> {
     answer["values"].as_array().unwrap().clone()
 }
 
+fn adds(values: Range<u64>) -> String {
+    let lines = values.map(|value| {
+        let body = json!({"type": "add", "msg_id": value + 2, "value": value});
+        format!("{}\n", json!({"src": "c1", "dest": "n1", "body": body}))
+    });
+    lines.collect()
+}
+
 /// Kills a node with SIGKILL under load, so often, and looks each time for what it had
 /// acknowledged before. This shows that it writes before it answers; that what it wrote is
 /// durable by then, no kill of a process can show.
@@ -40,11 +51,7 @@ fn kill_under_load(times: u64) {
         assert!(len >= kept, "round {round}: {len} of {kept}");
         // As many as pipes take, so that it is at work when it dies.
         let count = 500;
-        let lines = (len..len + count).map(|value| {
-            let body = json!({"type": "add", "msg_id": value + 2, "value": value});
-            format!("{}\n", json!({"src": "c1", "dest": "n1", "body": body}))
-        });
-        node.write(lines.collect::<String>().as_bytes());
+        node.write(adds(len..len + count).as_bytes());
         kept = len;
         for _ in 0..rng.below(count) {
             kept = node.receive_type("add_ok")["number"].as_u64().unwrap() + 1;
@@ -87,6 +94,52 @@ fn without_a_folder_a_node_that_asks_for_a_disk_stops_with_words() {
     assert_eq!(node.receive_type("add_ok")["number"], 0);
     let (status, _, stderr) = node.finish();
     assert!(status.success() && stderr.is_empty(), "{stderr}");
+}
+
+/// Adds to the log of a node whose files may have so many blocks of 512 bytes, which is as good
+/// as a full disk, until the node ends. How much it acknowledged, and what it said.
+fn fill(folder: &Path, blocks: u32) -> (u64, String) {
+    let limited = r#"trap "" XFSZ; ulimit -f "$1"; exec "$0""#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", limited, env!("CARGO_BIN_EXE_journal")]);
+    shell.arg(blocks.to_string()).env("GLOMER_DISK", folder);
+    let mut node = Process::spawn(shell.stderr(Stdio::piped()));
+    node.init();
+    node.receive_type("init_ok");
+    let (mut kept, mut asked) = (0, 0);
+    while kept == asked {
+        asked += 10;
+        assert!(asked < 1_000, "no end of {kept}");
+        node.write(adds(kept..asked).as_bytes());
+        for answer in node.stdout.by_ref().lines().take(10) {
+            let answer: Value = serde_json::from_str(&answer.unwrap()).unwrap();
+            assert_eq!(answer["body"]["number"], kept);
+            kept += 1;
+        }
+    }
+    let (status, messages, stderr) = node.finish();
+    assert_eq!((status.code(), messages.len()), (Some(1), 0), "{stderr}");
+    (kept, stderr)
+}
+
+#[test]
+fn on_a_full_disk_a_node_stops_with_words_and_what_it_acknowledged_is_kept() {
+    for (blocks, file) in [(8, "disk"), (0, "disk.new")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (kept, stderr) = fill(folder.path(), blocks);
+        assert_eq!(kept > 50, blocks > 0, "{kept}");
+        let said = format!("{}: File too large", folder.path().join(file).display());
+        assert!(stderr.contains(&said), "{stderr}");
+        assert!(
+            stderr.ends_with("; the node stops, and what waited for the disk is not sent\n"),
+            "{stderr}"
+        );
+
+        let mut node = journal(folder.path());
+        assert!(values(&mut node).into_iter().eq((0..kept).map(Value::from)));
+        node.write(adds(kept..kept + 1).as_bytes());
+        assert_eq!(node.receive_type("add_ok")["number"], kept);
+    }
 }
 
 #[test]

@@ -27,12 +27,17 @@ impl Process {
         environment: &[(&str, &str)],
         stderr: impl Into<Stdio>,
     ) -> Self {
-        let mut child = Command::new(program)
-            .envs(environment.iter().copied())
+        let mut command = Command::new(program);
+        command.envs(environment.iter().copied()).stderr(stderr);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts what a command says.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(stderr)
             .spawn()
             .expect("the node starts");
         let stdin = child.stdin.take();
