@@ -226,7 +226,8 @@ fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
         "random.Random(clock[\"seed\"])",
         "random.Random(clock[\"seed\"])\n        GOSSIP *= 1 if rng.random() < 0.9 else 1_000",
     );
-    let node = place.node(&[lose]);
+    let [import, greet] = GREETS;
+    let node = place.node(&[lose, import, greet]);
     let options = "--time-limit 5 --rate 10 --nemesis partition --seed 1";
     let output = place.test(&node, &format!("--runs 12 --jobs 2 {options}"));
     let told = stderr(&output);
@@ -241,6 +242,7 @@ fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
     assert!(row.contains("workload: value # is lost"), "{row}");
     assert!((1..12).contains(&count) && smallest < 13, "{row}");
     assert_eq!(place.kept_runs(), count);
+    assert_eq!(place.kept("node-logs/n1.disk/in/was"), "n1");
     assert_eq!(stdout(&output), "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻\n");
 
     // The seed alone fails in the same way.
@@ -255,6 +257,55 @@ fn many_seeds_are_run_and_only_those_that_fail_are_kept() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(told.contains("1 runs: 0 valid, 1 invalid"), "{told}");
+}
+
+/// Has a node keep its name on its disk, and tell whether it finds it there.
+const GREETS: [(&str, &str); 2] = [
+    ("import json", "import json\nimport os"),
+    (
+        "        peers = [",
+        "        folder = os.environ[\"GLOMER_DISK\"] + \"/in\"
+        found = os.path.exists(folder + \"/was\")
+        print(\"again\" if found else \"new\", file=sys.stderr)
+        os.makedirs(folder, exist_ok=True)
+        open(folder + \"/was\", \"w\").write(me)
+        peers = [",
+    ),
+];
+
+#[test]
+fn a_disk_outlives_its_node_unless_it_is_wiped_and_goes_with_a_valid_run() {
+    let place = Place::new();
+    let node = place.node(&GREETS);
+    for (nemesis, again) in [("kill", true), ("wipe", false)] {
+        let options = "--time-limit 3 --rate 1 --seed 1 --nemesis-interval 0.3 --nemesis";
+        place.test(&node, &format!("{options} {nemesis}"));
+        let logs: String = ["n0", "n1", "n2"]
+            .map(|node| place.kept(&format!("node-logs/{node}.log")))
+            .concat();
+        let [new, found] = ["new\n", "again\n"].map(|line| logs.matches(line).count());
+        if again {
+            assert!(new == 3 && found > 0, "{logs}");
+        } else {
+            assert!(new > 3 && found == 0, "{logs}");
+        }
+    }
+    place.test(&node, "--time-limit 2 --rate 5 --seed 1");
+    assert_eq!(place.results()["valid?"], true);
+    assert!(
+        place
+            .0
+            .path()
+            .join("store/latest/node-logs/n0.log")
+            .exists()
+    );
+    assert!(
+        !place
+            .0
+            .path()
+            .join("store/latest/node-logs/n0.disk")
+            .exists()
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 use glomer_workbench::edn::Edn;
 use nix::sys::signal::{Signal, kill};
@@ -582,6 +583,38 @@ fn an_interrupted_run_keeps_what_there_is_and_ends_with_255() {
         assert_eq!(results["valid?"], "unknown");
         assert!(results["stats"]["count"].as_u64() > Some(0));
     }
+}
+
+#[test]
+fn a_disk_outlives_its_node_unless_it_is_wiped_and_goes_with_a_valid_run() {
+    let tells = r#"[ -e "$GLOMER_DISK/was" ] && echo again >&2 || echo new >&2
+: > "$GLOMER_DISK/was""#;
+    let node = NODE.replace(r#"echo "started with $*" >&2"#, tells);
+    let starts = |nemesis: &str| {
+        let place = Place::new();
+        fs::write(place.path("node.sh"), &node).unwrap();
+        let options = [
+            "--seed",
+            "1",
+            "--nemesis-interval",
+            "0.3",
+            "--nemesis",
+            nemesis,
+        ];
+        let output = place.echo(&options);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(!place.path("store/latest/node-logs/n0.disk").exists());
+        let logs = ["n0", "n1"]
+            .map(|node| read(&place.path(&format!("store/latest/node-logs/{node}.log"))));
+        ["new\n", "again\n"].map(|line| logs.concat().matches(line).count())
+    };
+    thread::scope(|scope| {
+        let killed = scope.spawn(|| starts("kill"));
+        let [new, again] = starts("wipe");
+        assert!(new > 2 && again == 0, "{new} and {again}");
+        let [new, again] = killed.join().unwrap();
+        assert!(new == 2 && again > 0, "{new} and {again}");
+    });
 }
 
 #[cfg(target_os = "linux")]

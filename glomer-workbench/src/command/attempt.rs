@@ -331,13 +331,15 @@ impl Attempt {
         kinds.next().unwrap_or_else(|| "valid".to_owned())
     }
 
-    /// Copies the logs of the nodes to where they are kept.
+    /// Copies the logs of the nodes, and what is on their disks, to where they are kept.
     ///
     /// # Errors
     /// If they cannot be read or written.
     pub(super) fn keep_logs(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         fs::create_dir_all(to)?;
-        for node in &self.plan.setting.nodes {
+        let nodes = &self.plan.setting.nodes;
+        Disks::new(from, nodes)?.copy(&Disks::new(to, nodes)?)?;
+        for node in nodes {
             let name = format!("{node}.log");
             if from.join(&name).exists() {
                 fs::copy(from.join(&name), to.join(&name))?;

@@ -42,6 +42,18 @@ impl Disks {
         remove(&self.folders[node], |folder| fs::remove_dir_all(folder))
     }
 
+    /// Copies what is on them to where they are kept.
+    ///
+    /// # Errors
+    /// If something cannot be read or written.
+    pub(crate) fn copy(&self, to: &Disks) -> io::Result<()> {
+        let folders = self.folders.iter().zip(&to.folders);
+        for (from, to) in folders.filter(|(from, _)| from.exists()) {
+            copy(from, to)?;
+        }
+        Ok(())
+    }
+
     /// Removes them: all, or those only on which nothing is kept.
     ///
     /// # Errors
@@ -56,6 +68,21 @@ impl Disks {
         }
         Ok(())
     }
+}
+
+/// Copies a folder with the folders and files in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to).map_err(|error| named(to, error))?;
+    for entry in fs::read_dir(from).map_err(|error| named(from, error))? {
+        let entry = entry?;
+        let (kind, path, to) = (entry.file_type()?, entry.path(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&path, &to)?;
+        } else if kind.is_file() {
+            fs::copy(&path, to).map_err(|error| named(&path, error))?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(folder: &Path, how: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
