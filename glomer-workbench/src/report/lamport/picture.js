@@ -5,8 +5,7 @@ const TOP = 46;
 const BOTTOM = 30;
 // The times at the left edge.
 const GUTTER = 84;
-// All columns together, if they need not come closer than the narrowest.
-const COLUMNS = 1056;
+// How close and how far apart columns are. Between these, all fit into the room there is.
 const [NARROWEST, WIDEST] = [48, 190];
 const TIME_EVERY = 5;
 const FAULT_NAME = 60;
@@ -56,9 +55,11 @@ function saying(body) {
 }
 
 // Draws the rows, each an event's step and arrows, into the picture `into`. `lane` tells the
-// column of a name by its number, `mark` the classes of an arrow. Gives the columns' places.
-function draw(into, rows, { names, lanes, lane, faults, mark }) {
-  const pitch = Math.min(Math.max(COLUMNS / Math.max(lanes.length, 1), NARROWEST), WIDEST);
+// column of a name by its number, `mark` the classes of an arrow, `room` is how wide it should
+// be at most. Gives the columns' places.
+function draw(into, rows, { names, lanes, lane, faults, mark, room }) {
+  const fitting = Math.floor((room - GUTTER) / Math.max(lanes.length, 1));
+  const pitch = Math.min(Math.max(fitting, NARROWEST), WIDEST);
   const width = Math.max(GUTTER + pitch * lanes.length, 300);
   const y = (row) => TOP + ROW * row;
   const bottom = y(rows.length);

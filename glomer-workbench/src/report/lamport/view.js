@@ -72,6 +72,7 @@
       names,
       lanes,
       faults,
+      room: view.clientWidth,
       lane: (place) => lanes.indexOf(laneOf(place)),
       mark: (arrow) => [told.has(arrow.id) && "told", isFound(arrow) && "found"],
     });
