@@ -66,6 +66,13 @@
 //! [Maelstrom]: https://github.com/jepsen-io/maelstrom
 
 #![deny(clippy::print_stdout)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(not(unix))]
+compile_error!(
+    "glomer-runtime waits for input and deadlines as Unix systems do: build it for Linux or macOS; \
+     on Windows, in the Windows Subsystem for Linux"
+);
 
 mod body;
 pub mod client;

@@ -49,6 +49,7 @@ impl FromStr for Level {
 
 /// One line for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// How bad it is.
     pub level: Level,

@@ -644,8 +644,7 @@ fn second(_: &Twice) {}
 #[test]
 fn two_handlers_for_one_type_are_reported_with_both_places() {
     let error = Node::<Twice>::new(0)
-        .err()
-        .expect("it must not start")
+        .expect_err("it must not start")
         .to_string();
     assert!(error.contains("are for `same`"), "{error}");
     let places: Vec<_> = error

@@ -588,6 +588,7 @@ fn the_journal_tells_every_event() {
             What::Injected { dest, line } => others.push(format!("{dest} gets {line}")),
             What::Logged { node, record } => others.push(format!("{node} says {}", record.text)),
             What::Fault(text) => others.push(format!("{:?} {text}", entry.at)),
+            unknown => panic!("{unknown:?}"),
         }
     }
     assert_eq!((sent, ended), (7, 6));

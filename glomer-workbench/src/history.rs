@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::edn::{Edn, EdnError};
 
 /// What an entry of a history says about its operation.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OpType {
     /// The operation began.
@@ -45,6 +46,7 @@ impl OpType {
 }
 
 /// Who did it.
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Process {
     /// A client. One process has at most one operation under way.
@@ -72,6 +74,7 @@ impl fmt::Display for Process {
 }
 
 /// An entry of a history: an operation's invocation or its completion.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Op {
     /// Its place in the history, from 0.
@@ -206,6 +209,7 @@ impl fmt::Display for Excerpt<'_> {
 }
 
 /// Why a history could not be read.
+#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryError {
     /// The text is not EDN.
@@ -240,6 +244,7 @@ impl From<EdnError> for HistoryError {
 }
 
 /// All entries of a test, in the order they happened.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History(pub Vec<Op>);
 

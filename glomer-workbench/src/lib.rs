@@ -9,32 +9,52 @@
 //! [dev-dependencies]
 //! glomer-workbench = { version = "0.1", default-features = false }
 //! ```
+//!
+//! # What is promised
+//!
+//! What a workload, its test and its command need is documented here, and keeps to semantic
+//! versioning: [`Workload`](workload::Workload), [`Test`], `Cli`, the [checkers](checker), what
+//! they read ([`history::typed`]) and give ([`verdict`]), [faults](run::nemesis), and
+//! [schedules](run::schedule). What else is public serves Glomer's own commands and may change
+//! with any version.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(hidden)]
 pub mod checked;
 pub mod checker;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod cli;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod command;
 pub mod edn;
+#[doc(hidden)]
 pub mod failures;
 pub mod history;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod report;
+#[doc(hidden)]
 pub mod results;
 pub mod run;
 #[cfg(feature = "command")]
 mod say;
+#[doc(hidden)]
 pub mod shrink;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod store;
 mod test;
 pub mod verdict;
+#[doc(hidden)]
 pub mod why;
 pub mod workload;
 
 #[cfg(feature = "command")]
 pub use cli::Cli;
+pub use shrink::Shrunk;
 pub use test::{Test, Tested, Tests};
 
 /// What a file with a workload of one's own uses.

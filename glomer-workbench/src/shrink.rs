@@ -18,6 +18,7 @@ const AFTERWARDS: Duration = Duration::from_millis(1);
 
 /// A failing run that was made smaller.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Shrunk<T> {
     /// The schedule that was found, with the seed that fails.
     pub schedule: Schedule,

@@ -84,6 +84,15 @@ pub struct Test {
     judges: Vec<Judge>,
 }
 
+impl fmt::Debug for Test {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Test")
+            .field("plan", &self.plan)
+            .field("seeds", &self.seeds)
+            .finish_non_exhaustive()
+    }
+}
+
 type Judge = Arc<dyn Fn(&Tested) + Send + Sync>;
 
 impl Test {
@@ -462,6 +471,7 @@ const NOT_REPEATABLE: &str = "run a second time, this seed gave another history,
     are not deterministic; look for clocks, threads, and iteration over a HashMap or HashSet";
 
 /// One run of a [`Test`].
+#[non_exhaustive]
 pub struct Tested {
     /// Its seed.
     pub seed: u64,
@@ -471,6 +481,16 @@ pub struct Tested {
     pub results: Results,
     /// What else is wrong with it, in sentences.
     pub objections: Vec<String>,
+}
+
+impl fmt::Debug for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tested")
+            .field("seed", &self.seed)
+            .field("validity", &self.validity())
+            .field("objections", &self.objections)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Tested {

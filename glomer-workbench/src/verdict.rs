@@ -375,6 +375,7 @@ impl Verdict {
     }
 
     /// The map that results print, without the warnings, which all checkers share. Each [`entry`] in a figure is shown as the record has it.
+    #[doc(hidden)]
     pub fn to_edn(&self, record: &Record) -> Edn {
         let mut figures = self.figures.iter();
         let shown = |(name, value): &(String, Edn)| (name.clone(), show(value, record));
@@ -391,11 +392,13 @@ const ENTRY: &str = "jepsen.history.Op";
 
 /// As a figure, or within one: the entry of the record with this index, which results show
 /// whole.
+#[doc(hidden)]
 pub fn entry(index: usize) -> Edn {
     Edn::Tagged(ENTRY.to_owned(), Box::new(index.into()))
 }
 
 /// The same, shown with this function in place of its own.
+#[doc(hidden)]
 pub fn entry_as(index: usize, f: &str) -> Edn {
     Edn::Tagged(
         ENTRY.to_owned(),

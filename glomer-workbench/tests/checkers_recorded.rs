@@ -125,10 +125,9 @@ fn workloads(recorded: &str, ours: &Edn) -> (Edn, Edn) {
 
 fn read_committed() -> Setting {
     let model: ConsistencyModel = "read-committed".parse().unwrap();
-    Setting {
-        consistency_models: vec![model],
-        ..Setting::new(1)
-    }
+    let mut setting = Setting::new(1);
+    setting.consistency_models = vec![model];
+    setting
 }
 
 /// Verdict, anomaly types, ruled-out models, and every single anomaly with its witnesses are the

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitSta
 use serde_json::{Value, json};
 
 /// A running node.
+#[derive(Debug)]
 pub struct Process {
     child: Child,
     stdin: Option<ChildStdin>,

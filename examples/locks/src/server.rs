@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub const LEASE: Duration = Duration::from_secs(1);
 
 /// What a node knows.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Server {
     locks: BTreeMap<u64, Lock>,
     /// Whether its clients may write as long as their leases last by this node's clock, without
@@ -47,7 +47,7 @@ impl Server {
 }
 
 /// What a node knows of a lock.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Lock {
     /// The greatest token it has promised or seen.
     token: u64,

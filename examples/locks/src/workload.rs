@@ -11,7 +11,7 @@ use crate::server::{Acquire, Release, Write};
 ///
 /// That two clients think they hold a lock cannot be helped, nor seen from outside: how long a
 /// lease lasts is a matter of clocks. What a holder does with the lock can be seen.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Locks;
 
 /// How many locks there are.

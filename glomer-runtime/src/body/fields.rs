@@ -14,6 +14,7 @@ use serde::{Deserializer, Serializer};
 use super::bounds::{ReadField, SendField};
 
 /// The names of the fields of a message.
+#[derive(Debug)]
 pub struct Fields<const N: usize>(pub &'static [&'static str; N]);
 
 macro_rules! fields {

@@ -11,6 +11,7 @@ use crate::{Body, Context, Shared};
 ///
 /// What a type cannot be is a constant of its own; where there is none, the one of [`AnyType`]
 /// has its place.
+#[derive(Debug)]
 pub struct Type<T>(PhantomData<T>);
 
 /// What there is to say about most types: nothing.

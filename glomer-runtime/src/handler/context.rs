@@ -1,5 +1,6 @@
 //! What a handler may do.
 
+use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -22,11 +23,23 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// The runtime lends it to every handler that has a `&Context` parameter.
 /// [`Context::mock`] makes one for a unit test.
+///
+/// It stays on its node's thread: neither it nor the futures that it makes are `Send`.
 #[derive(Clone)]
 pub struct Context {
     pub(crate) core: Rc<Core>,
     /// The message being handled.
     pub(crate) request: Rc<Request>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("node_id", &self.node_id())
+            .field("sender", &self.sender())
+            .field("msg_id", &self.msg_id())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Context {
@@ -231,6 +244,14 @@ pub struct Rpc<M> {
     message: PhantomData<fn() -> M>,
 }
 
+impl<M> fmt::Debug for Rpc<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rpc")
+            .field("msg_id", &self.msg_id)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<M> Rpc<M> {
     /// Waits `timeout` for the answer, counted from the call, instead of one
     /// second; [`Duration::MAX`] waits for as long as it takes.
@@ -273,6 +294,14 @@ pub struct Sleep {
     core: Rc<Core>,
     deadline: Duration,
     timer: Option<TimerKey>,
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Future for Sleep {

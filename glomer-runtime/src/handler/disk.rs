@@ -1,6 +1,7 @@
 //! What a handler keeps.
 
 use std::cell::Ref;
+use std::fmt;
 use std::ops::{Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeTo};
 
 use serde::Serialize;
@@ -69,6 +70,12 @@ impl Context {
 #[derive(Clone, Copy)]
 pub struct Disk<'a> {
     core: &'a Core,
+}
+
+impl fmt::Debug for Disk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
 }
 
 impl Disk<'_> {

@@ -32,7 +32,7 @@ use crate::body::{Error, Message};
 ///     }
 /// }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Kv {
     context: Context,
     service: &'static str,
@@ -196,7 +196,7 @@ impl Kv {
 }
 
 /// A client of the timestamp oracle; see [`Context::lin_tso`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Tso {
     context: Context,
     timeout: Duration,

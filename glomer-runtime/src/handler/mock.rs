@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::pin;
@@ -116,6 +117,8 @@ impl Context {
 /// assert_eq!(alone.run(sum(&state, &alone)).unwrap_err().code(), 0);
 /// assert_eq!(alone.now().as_secs(), 1);
 /// ```
+///
+/// Like the context it is, it is not `Send`.
 pub struct Mock {
     context: Context,
     /// What answers which type of request, for each destination.
@@ -127,6 +130,14 @@ pub struct Mock {
 
 /// Gives the line of an answer.
 type Answer = Box<dyn FnMut(&RawBody<'_>) -> Result<String, Error>>;
+
+impl fmt::Debug for Mock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mock")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Deref for Mock {
     type Target = Context;
@@ -350,6 +361,7 @@ impl Wake for Woken {
 
 /// A message that a handler sent in a unit test.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Sent {
     /// Who it was sent to.
     pub dest: String,

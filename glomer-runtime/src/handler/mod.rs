@@ -73,6 +73,12 @@ impl<S> fmt::Display for Handler<S> {
     }
 }
 
+impl<S> fmt::Debug for Handler<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A function annotated with `#[every]`.
 pub struct Every<S: 'static> {
     /// Its own name.
@@ -91,6 +97,12 @@ impl<S> fmt::Display for Every<S> {
     }
 }
 
+impl<S> fmt::Debug for Every<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A message on its way into its handler.
 pub struct Call<'a, S: 'static> {
     pub(crate) core: &'a Rc<Core>,
@@ -98,6 +110,12 @@ pub struct Call<'a, S: 'static> {
     pub(crate) state: &'a Shared<S>,
     pub(crate) handler: &'static Handler<S>,
     pub(crate) body: &'a RawBody<'a>,
+}
+
+impl<S> fmt::Debug for Call<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Call").field(self.handler).finish()
+    }
 }
 
 impl<'a, S> Call<'a, S> {
@@ -138,6 +156,12 @@ pub struct Typed<'a, S: 'static, M, T> {
     call: Call<'a, S>,
     decode: fn(&RawBody<'_>) -> Result<M, Error>,
     answer: fn(&Core, &Request, T),
+}
+
+impl<S, M, T> fmt::Debug for Typed<'_, S, M, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Typed").field(self.call.handler).finish()
+    }
 }
 
 impl<S, M, T: 'static> Typed<'_, S, M, T> {
@@ -197,6 +221,12 @@ pub struct Tick<'a, S: 'static> {
     pub(crate) context: &'a Context,
     pub(crate) state: &'a Shared<S>,
     pub(crate) every: &'static Every<S>,
+}
+
+impl<S> fmt::Debug for Tick<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tick").field(self.every).finish()
+    }
 }
 
 impl<S> Tick<'_, S> {

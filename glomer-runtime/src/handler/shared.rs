@@ -8,7 +8,8 @@ use std::rc::Rc;
 ///
 /// Other handlers run while this one waits, so the state is borrowed for one
 /// closure at a time and never across an `.await`. A clone is the same state,
-/// to move into [`Context::spawn`](crate::Context::spawn).
+/// to move into [`Context::spawn`](crate::Context::spawn). It stays on its node's thread: it is
+/// not `Send`.
 ///
 /// ```
 /// use glomer_runtime::Shared;

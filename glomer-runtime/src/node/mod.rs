@@ -29,6 +29,9 @@ const MAX_TURNS: usize = 1024;
 /// [`run`](crate::run) drives it with standard input and output,
 /// the simulator in virtual time, with no more than is public here.
 ///
+/// It stays on the thread that made it, with its state and its handlers: it is not `Send`. What
+/// wakes a handler's future may come from any thread.
+///
 /// ```
 /// use std::time::Instant;
 /// use glomer_runtime::{Action, Node, Output, prelude::*};
@@ -91,6 +94,16 @@ pub struct Init {
 impl Message for Init {
     const TYPE: &'static str = "init";
     type Reply = ();
+}
+
+impl<S: 'static> fmt::Debug for Node<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("state", &type_name::<S>())
+            .field("node_id", &self.context.node_id())
+            .field("lines", &self.lines)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S: 'static> Node<S> {

@@ -18,6 +18,16 @@ pub struct Registration {
     state: fn() -> &'static str,
 }
 
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("message", &self.message)
+            .field("name", &self.name)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
 inventory::collect!(Registration);
 
 impl Registration {

@@ -7,12 +7,21 @@ use crate::body::write::{self, Header, Src};
 use crate::{Error, Message};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::rc::Rc;
 
 /// A client of a chosen name: [`Cluster::client`] makes it.
 pub struct Client<'a, S: 'static> {
     pub(super) cluster: &'a mut Cluster<S>,
     pub(super) index: usize,
+}
+
+impl<S> fmt::Debug for Client<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S> Client<'_, S> {

@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,6 +54,16 @@ pub struct Builder<S: 'static> {
     record_all: bool,
     services: BTreeMap<String, Box<dyn Service>>,
     disk_latency: Latency,
+}
+
+impl<S> fmt::Debug for Builder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("programs", &self.programs)
+            .field("seed", &self.seed)
+            .field("latency", &self.latency)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S> Builder<S> {
@@ -240,6 +251,9 @@ impl<S> Builder<S> {
 ///
 /// Methods that take names panic when there is nobody of that name. When a test panics, its
 /// cluster prints the seed and the last events.
+///
+/// It stays on the thread that made it: it is not `Send`. [`check`](super::check) runs many on all
+/// cores.
 pub struct Cluster<S: 'static> {
     seed: u64,
     state: PhantomData<fn() -> S>,
@@ -272,6 +286,17 @@ pub struct Cluster<S: 'static> {
     log: VecDeque<(Duration, Address, Record)>,
     /// Kept to be used again.
     output: Output,
+}
+
+impl<S> fmt::Debug for Cluster<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("seed", &self.seed)
+            .field("now", &self.now)
+            .field("host", &self.host)
+            .field("network", &self.network)
+            .finish_non_exhaustive()
+    }
 }
 
 struct Attached {

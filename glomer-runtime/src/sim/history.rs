@@ -10,6 +10,7 @@ use std::time::Duration;
 
 /// One operation of a client: its request and what came of it.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Operation {
     /// The client, such as `c1`. A client does one thing at a time.
     pub client: Rc<str>,

@@ -184,6 +184,15 @@ pub struct Host {
     waiting: usize,
 }
 
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("seed", &self.seed)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A node, whether it runs or not.
 struct Member {
     program: Program,

@@ -43,8 +43,15 @@ pub struct Journal<'a> {
     pub(super) network: &'a Network<Packet>,
 }
 
+impl fmt::Debug for Journal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries()).finish()
+    }
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Entry<'a> {
     /// When it happened.
     pub at: Duration,
@@ -54,6 +61,7 @@ pub struct Entry<'a> {
 
 /// What an event was.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum What<'a> {
     /// A message was sent.
     Sent {

@@ -4,6 +4,7 @@ use super::latency::{Latency, nanos};
 use crate::Rng;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,18 @@ pub struct Network<T> {
     /// The messages themselves, so that moving arrivals about stays cheap.
     slots: Vec<Option<InFlight<T>>>,
     free: Vec<u32>,
+}
+
+impl<T> fmt::Debug for Network<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.endpoints.iter().map(|endpoint| &endpoint.name);
+        f.debug_struct("Network")
+            .field("names", &names.collect::<Vec<_>>())
+            .field("latency", &self.latency)
+            .field("delivery", &self.delivery)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The way from one address to another.

@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 
 /// A number of messages and of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tally {
     /// How many messages.
     pub messages: u64,
@@ -35,6 +36,7 @@ impl AddAssign<usize> for Tally {
 /// Every message counts when it is sent, whether it arrives or not, and duplicates made by
 /// the network do not count as sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Traffic {
     /// Messages from and to clients, `init` and `init_ok` included.
     pub clients: Tally,

@@ -10,6 +10,7 @@ use crate::verdict::Reason;
 
 /// What fraction of the operations must succeed.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Availability {
     /// All of them.
     Total,

@@ -1,8 +1,8 @@
 //! Checkers: what a history says about the system that made it.
 //!
-//! Each workload has its checker, in a module of its own; [`stats`], [`availability`] and
-//! [`exceptions`] look at every history. Their verdicts have the figures that Maelstrom
-//! prints, name for name.
+//! Each workload has its checker, in a module of its own; every history is also looked at for
+//! how many operations of each kind succeeded, for [`availability`], and for clients that
+//! crashed. Their verdicts have the figures that Maelstrom prints, name for name.
 
 mod availability;
 mod consistency;
@@ -18,9 +18,11 @@ mod unique;
 pub use availability::{Availability, availability};
 pub use consistency::ConsistencyModel;
 pub use counter::{CounterOp, counter};
+#[doc(hidden)]
 pub use exceptions::exceptions;
 pub use order::{Effect, Model, linearizable, sequentially_consistent};
 pub use set_full::{SetOp, set_full};
+#[doc(hidden)]
 pub use stats::stats;
 pub use txn::{ListOp, RegisterOp, list_append, rw_register};
 pub use unique::unique;

@@ -36,6 +36,7 @@ pub enum Outcome<Output> {
 
 /// What a client did: an invocation and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Operation<Op, Output> {
     /// Who did it. A process does one operation after the other, and none after one whose
     /// outcome is unknown.

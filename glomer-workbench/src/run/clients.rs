@@ -46,6 +46,15 @@ pub struct Clients {
     deadlines: BTreeSet<(Duration, Address, u64)>,
 }
 
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients")
+            .field("opened", &self.opened)
+            .field("deadlines", &self.deadlines)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Clients {
     /// Puts a new client on the network: `c0`, `c1`, ….
     pub fn open<T>(&mut self, network: &mut Network<T>, owner: Owner) -> Address {

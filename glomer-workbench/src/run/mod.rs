@@ -6,28 +6,43 @@
 #[cfg(feature = "command")]
 mod alarm;
 pub(crate) mod body;
+#[doc(hidden)]
 pub mod clients;
+#[doc(hidden)]
 pub mod diagram;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod difference;
+#[doc(hidden)]
 pub mod drive;
+#[doc(hidden)]
 pub mod engine;
+#[doc(hidden)]
 pub mod journal;
 pub mod nemesis;
+#[doc(hidden)]
 pub mod node_errors;
+#[doc(hidden)]
 pub mod pace;
 pub mod plan;
+#[doc(hidden)]
 pub mod problem;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod process;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod progress;
 pub mod schedule;
+#[doc(hidden)]
 #[cfg(feature = "command")]
 pub mod stderr;
+#[doc(hidden)]
 pub mod threads;
+#[doc(hidden)]
 pub mod wire;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +61,7 @@ pub(crate) fn directory() -> PathBuf {
 }
 
 /// What came out of a run.
+#[doc(hidden)]
 pub struct Run {
     /// What clients and nemesis did.
     pub history: History,
@@ -65,6 +81,17 @@ pub struct Run {
     pub hits: Hits,
     /// What it asked and broke.
     pub schedule: Schedule,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("warnings", &self.warnings)
+            .field("problem", &self.problem)
+            .field("timing", &self.timing)
+            .field("schedule", &self.schedule)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Run {
@@ -90,6 +117,7 @@ impl Run {
 }
 
 /// The time of a run.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub enum Timing {
     /// It ran in real time.

@@ -1,5 +1,6 @@
 //! A node's process: its pipes and its life.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -53,6 +54,14 @@ pub struct NodeProcess {
     unwritten: Vec<u8>,
     /// The beginning of a line whose end was not read yet.
     unfinished: Vec<u8>,
+}
+
+impl fmt::Debug for NodeProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeProcess")
+            .field("id", &self.child.id())
+            .finish_non_exhaustive()
+    }
 }
 
 impl NodeProcess {

@@ -1,6 +1,7 @@
 //! The live line that shows how a run goes, and what is said above it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +18,15 @@ pub struct Progress {
     /// Operations at an earlier moment, for the rate.
     before: Option<(Instant, u64)>,
     rate: f64,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Progress")
+            .field("quiet", &self.quiet)
+            .field("of", &self.of)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Progress {

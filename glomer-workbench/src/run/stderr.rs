@@ -26,10 +26,12 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
 const LINE_LIMIT: usize = 64 << 10;
 
 /// Shows what nodes write while they write it.
+#[derive(Debug)]
 pub struct Follower {
     files: Vec<Followed>,
 }
 
+#[derive(Debug)]
 struct Followed {
     node: String,
     path: PathBuf,

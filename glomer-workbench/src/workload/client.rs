@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -24,12 +25,23 @@ use crate::run::engine::{is_error, json_text};
 /// when the workload's [`timeout`](super::Workload::timeout) is over: the future that waits
 /// is dropped. Several requests may be under way at once; whatever joins futures joins
 /// them. Nothing but answers can be waited for.
+///
+/// It is not `Send`, and neither need futures be that use it: a run is one thread.
 #[derive(Clone)]
 pub struct Client {
     mailbox: Rc<RefCell<Mailbox>>,
     nodes: Rc<[String]>,
     /// The node that is asked; `None` for one that does not exist.
     node: Option<usize>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("nodes", &self.nodes)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a client has to send and what it was answered, while one operation is under way.

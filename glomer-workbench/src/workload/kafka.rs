@@ -514,7 +514,7 @@ async fn send(client: &Client, value: &Edn) -> Result<Edn, Error> {
 }
 
 /// What a client remembers: it polls from where it has come, and commits what it has polled.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Consumer {
     /// The next offset to poll, by the name of the key.
     next: BTreeMap<String, i64>,

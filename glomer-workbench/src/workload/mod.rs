@@ -101,6 +101,7 @@ mod topology;
 mod txn;
 mod unique_ids;
 
+use std::fmt;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
@@ -117,6 +118,7 @@ pub use broadcast::Broadcast;
 pub use client::Client;
 pub use counter::{GCounter, PnCounter};
 pub use echo::Echo;
+#[doc(hidden)]
 pub use erased::AnyWorkload;
 pub use g_set::GSet;
 pub use kafka::Kafka;
@@ -128,6 +130,7 @@ pub use txn::{TxnListAppend, TxnRwRegister};
 pub use unique_ids::UniqueIds;
 
 /// The workloads that a command has. There are Maelstrom's, and those that are added.
+#[doc(hidden)]
 #[derive(Clone, Debug)]
 pub struct Workloads(Vec<AnyWorkload>);
 
@@ -302,6 +305,7 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
 
 /// What a workload may depend on.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Setting {
     /// The names of the nodes.
     pub nodes: Vec<String>,
@@ -345,6 +349,7 @@ impl Setting {
 }
 
 /// A free thread's turn to do something.
+#[non_exhaustive]
 pub struct Turn<'a, W: Workload> {
     /// The thread.
     pub thread: usize,
@@ -361,9 +366,20 @@ pub struct Turn<'a, W: Workload> {
     pub rng: &'a Rng,
 }
 
+impl<W: Workload> fmt::Debug for Turn<'_, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn")
+            .field("thread", &self.thread)
+            .field("process", &self.process)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What errors mean for an operation. Answers that are overdue or have a wrong form leave
 /// its outcome unknown, except where this says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Errors {
     /// A definite error means that it failed, if no request before may have taken effect.
     /// Every other error leaves its outcome unknown.
@@ -398,6 +414,8 @@ impl<Op> FinalStep<Op> {
 }
 
 /// Where the final phase stands, for one thread.
+#[derive(Debug)]
+#[non_exhaustive]
 pub struct FinalTurn<'a> {
     /// Whose turn it is.
     pub thread: usize,

@@ -8,6 +8,7 @@ pub type Neighbours = BTreeMap<String, Vec<String>>;
 /// A shape that nodes are arranged in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "command", derive(clap::ValueEnum))]
+#[non_exhaustive]
 pub enum Topology {
     /// One after the other.
     Line,

@@ -641,9 +641,9 @@ fn too_many_orders_are_no_verdict() {
 
 #[test]
 fn each_process_sees_what_it_did_before() {
-    let by = |process, operation| Operation {
-        process,
-        ..operation
+    let by = |process, mut operation: Operation<_, _>| {
+        operation.process = process;
+        operation
     };
     let check = |operations: Vec<Operation<(u8, RegisterOp), u8>>| {
         sequentially_consistent(&operations.into_iter().collect(), &REGISTER)

@@ -27,13 +27,11 @@ fn txn(workload: &str, models: &str, lines: &str) -> Edn {
 }
 
 fn txn_alone(workload: &str, models: &str, lines: &str) -> Edn {
-    let options = Setting {
-        consistency_models: models
-            .split(',')
-            .map(|name| name.parse::<ConsistencyModel>().unwrap())
-            .collect(),
-        ..Setting::new(1)
-    };
+    let mut options = Setting::new(1);
+    options.consistency_models = models
+        .split(',')
+        .map(|name| name.parse::<ConsistencyModel>().unwrap())
+        .collect();
     verdict(workload, &history(lines), &options)
 }
 

@@ -580,10 +580,8 @@ fn a_set_up_that_fails_ends_the_run() {
 #[test]
 fn a_workload_is_the_same_without_its_types() {
     let setting = Setting::new(3);
-    let crowded = Setting {
-        concurrency: 7,
-        ..Setting::new(3)
-    };
+    let mut crowded = Setting::new(3);
+    crowded.concurrency = 7;
     let lin_kv = AnyWorkload::new(LinKv::default());
     assert_eq!(lin_kv.about(), LinKv::ABOUT);
     assert_eq!(lin_kv.can_run(&crowded), LinKv::can_run(&crowded));

@@ -2,6 +2,7 @@
 //!
 //! The protocol is a page of the runtime's documentation, `glomer_runtime::guide::clock`.
 
+use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -46,6 +47,15 @@ pub struct Watch<'a> {
     pub progress: Option<&'a mut Progress>,
     /// Whether that shows what nodes write to standard error, too.
     pub log_stderr: bool,
+}
+
+impl fmt::Debug for Watch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch")
+            .field("interrupt", &self.interrupt)
+            .field("log_stderr", &self.log_stderr)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Runs nodes as planned, in virtual time. Their standard error goes to files named after them

@@ -13,6 +13,7 @@ mod phases;
 pub(crate) use messages::{is_error, json_text};
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -268,6 +269,14 @@ pub struct Engine {
     hits: Hits,
     problem: Option<Problem>,
     actions: Vec<Action>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

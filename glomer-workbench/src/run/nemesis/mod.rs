@@ -38,6 +38,7 @@ pub use lying_disk::LyingDisk;
 pub use one_way_partition::OneWayPartition;
 pub use partition::Partition;
 pub use pause::Pause;
+#[doc(hidden)]
 pub use schedule::{Nemesis, Step};
 pub use skew::Skew;
 pub use slow::Slow;

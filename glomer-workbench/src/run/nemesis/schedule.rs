@@ -1,6 +1,7 @@
 //! Which fault comes when.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,14 @@ pub struct Nemesis {
     packages: Vec<Package>,
     /// What the plan's own schedule has left.
     scheduled: Option<VecDeque<Struck>>,
+}
+
+impl fmt::Debug for Nemesis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nemesis")
+            .field("next", &self.next())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Nemesis {
