@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::connect::ServerArgs;
-use crate::{Cluster, Name, Result, call, services};
+use crate::{Cluster, Name, Result, call, node, services};
 
 /// Run nodes that speak Maelstrom's protocol on many machines, over NATS
 #[derive(Debug, Parser)]
@@ -22,9 +25,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a program as a node: carry its messages
+    Node(node::Args),
     /// Ask a node, and print its reply
     Call(call::Args),
-
     /// Run seq-kv, lin-kv, lww-kv and lin-tso for the nodes of a cluster
     Services(services::Args),
 }
@@ -32,6 +36,7 @@ enum Command {
 impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Node(args) => node::run(args).await,
             Self::Call(args) => call::run(args).await,
             Self::Services(args) => services::run(args).await,
         }
@@ -63,10 +68,21 @@ impl Place {
 /// Runs the `glomer-nats` command with the arguments of this process.
 pub fn command() -> ExitCode {
     let Arguments { log, command } = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_max_level(log)
+    // What matters of the connection is told by `connect`.
+    let client = if log < LevelFilter::DEBUG {
+        log.min(LevelFilter::WARN)
+    } else {
+        log
+    };
+    let targets = Targets::new()
+        .with_default(log)
+        .with_target("async_nats", client);
+    let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(targets)
         .init();
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

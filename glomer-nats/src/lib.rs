@@ -9,7 +9,7 @@
 //! | what | subject |
 //! | --- | --- |
 //! | a message to the node `n1` of the cluster `shop` | `glomer.shop.node.n1` |
-//! | a request to its carrier | `glomer.shop.control.n1` |
+//! | a [request](control) to its carrier | `glomer.shop.control.n1` |
 //! | which carriers there are | `glomer.shop.presence` |
 //!
 //! Messages between nodes are core NATS: at most once, as in Maelstrom's
@@ -19,11 +19,16 @@
 //! [Maelstrom]: https://github.com/jepsen-io/maelstrom
 
 mod call;
+mod carrier;
 mod cli;
 mod connect;
+pub mod control;
 mod ends;
+mod metrics;
+mod node;
 mod services;
 mod subject;
+mod wire;
 
 pub use self::cli::command;
 pub use self::subject::{BadName, Cluster, Name};

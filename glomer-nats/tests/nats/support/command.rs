@@ -1,6 +1,16 @@
 //! The `glomer-nats` command.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Far more than it takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a command that has ended told.
 #[derive(Debug)]
@@ -29,6 +39,87 @@ impl Output {
             code: output.status.code().expect("it ends by itself"),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
+        }
+    }
+}
+
+/// A command that goes on. It ends with the test.
+pub(crate) struct Running {
+    child: Child,
+    told: Arc<Told>,
+}
+
+/// What a command has told so far.
+#[derive(Default)]
+struct Told {
+    text: Mutex<String>,
+    more: Condvar,
+}
+
+impl Running {
+    /// Starts the command.
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut command = glomer_nats(args);
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = Arc::new(Told::default());
+        let stderr = child.stderr.take().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        for lines in [
+            Box::new(stderr) as Box<dyn std::io::Read + Send>,
+            Box::new(stdout),
+        ] {
+            let told = told.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(lines).lines().map_while(Result::ok) {
+                    *told.text.lock().unwrap() += &format!("{line}\n");
+                    told.more.notify_all();
+                }
+            });
+        }
+        Self { child, told }
+    }
+
+    /// Waits until it has told this, and gives all that it told.
+    pub(crate) fn tells(&self, text: &str) -> String {
+        let told = self.told.text.lock().unwrap();
+        let (told, over) = self
+            .told
+            .more
+            .wait_timeout_while(told, PATIENCE, |told| !told.contains(text))
+            .unwrap();
+        assert!(!over.timed_out(), "it has not told `{text}`:\n{told}");
+        told.clone()
+    }
+
+    fn id(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id()), signal).unwrap();
+    }
+
+    /// Waits until it ends: its exit code, or none if a signal ended it.
+    pub(crate) fn ends(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let told = self
+                .told
+                .text
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            eprintln!("told:\n{told}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What the tests share.
 
+mod cluster;
 mod command;
 mod server;
 
-pub(crate) use self::command::{Output, glomer_nats};
+pub(crate) use self::cluster::{Asker, PLAIN, carrier, carriers};
+pub(crate) use self::command::{Output, Running, glomer_nats};
 pub(crate) use self::server::Server;

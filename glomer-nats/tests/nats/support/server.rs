@@ -93,6 +93,7 @@ impl Server {
             ])
             .arg(self.store.path())
             .args(&self.options)
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,0 +1,200 @@
+//! The side of a carrier that is turned to NATS.
+
+use std::future::{pending, poll_fn};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use async_nats::connection::State;
+use async_nats::{Client, Message, Subscriber};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::time::{sleep_until, timeout};
+
+use crate::Result;
+use crate::carrier::{Carrier, Identity, Order};
+
+/// How long others have to object before a node starts.
+const SETTLE: Duration = Duration::from_millis(250);
+
+/// How many messages are taken before others have their turn.
+const BATCH: usize = 1024;
+
+/// How long it may take to publish the last messages.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// The subscriptions of a carrier, and what it publishes.
+pub(crate) struct Wire {
+    client: Client,
+    node: Subscriber,
+    /// Whether it takes nothing more for the node.
+    hung_up: bool,
+    control: Subscriber,
+    /// What carriers say to all.
+    presence: Subscriber,
+    /// What they answer this one.
+    inbox: Subscriber,
+    inbox_subject: String,
+    state: State,
+    settles: Option<Instant>,
+    /// When the carrier's time is zero.
+    start: Instant,
+}
+
+enum News {
+    Node(Message),
+    Control(Message),
+    Presence(Message),
+    CanPublish,
+    Due,
+}
+
+impl Wire {
+    /// Subscribes, and says who is there.
+    ///
+    /// # Errors
+    /// If the connection is closed.
+    pub(crate) async fn open(client: Client, identity: &Identity) -> Result<Self> {
+        let Identity { cluster, id, .. } = identity;
+        let inbox_subject = client.new_inbox();
+        Ok(Self {
+            node: client.subscribe(cluster.node(id.as_str())?).await?,
+            control: client.subscribe(cluster.control(id)).await?,
+            presence: client.subscribe(cluster.presence()).await?,
+            inbox: client.subscribe(inbox_subject.clone()).await?,
+            inbox_subject,
+            client,
+            hung_up: false,
+            // So that it says who is there as soon as it looks.
+            state: State::Pending,
+            settles: None,
+            start: Instant::now(),
+        })
+    }
+
+    /// The time for the carrier.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Waits until something comes, can be published or is due, and takes it to the carrier.
+    ///
+    /// Nothing is lost if it is dropped while it waits.
+    ///
+    /// # Errors
+    /// If the carrier has to go, or the connection is closed for good.
+    pub(crate) async fn turn(&mut self, carrier: &mut Carrier) -> Result<Option<Order>> {
+        self.look_at_connection(carrier).await?;
+        let news = self.news(carrier).await?;
+        let now = self.now();
+        let order = match news {
+            News::Node(message) => {
+                carrier.receive(now, message);
+                for _ in 1..BATCH {
+                    match self.node.next().now_or_never() {
+                        Some(Some(message)) => carrier.receive(now, message),
+                        _ => break,
+                    }
+                }
+                None
+            }
+            News::Control(message) => carrier.ask(now, message),
+            News::Presence(message) => {
+                carrier.meet(message)?;
+                None
+            }
+            News::CanPublish => None,
+            News::Due => {
+                if self.settles.take_if(|at| *at <= Instant::now()).is_some() {
+                    carrier.settle();
+                }
+                carrier.tick(now)
+            }
+        };
+        self.publish(carrier)?;
+        Ok(order)
+    }
+
+    /// Publishes what can be published at once.
+    ///
+    /// # Errors
+    /// If the connection is closed for good.
+    pub(crate) fn publish(&mut self, carrier: &mut Carrier) -> Result<()> {
+        if self.client.connection_state() != State::Connected {
+            carrier.drop_unsent(self.now());
+            return Ok(());
+        }
+        // Who cannot is woken by `news`, which asks again.
+        let mut cx = Context::from_waker(Waker::noop());
+        while carrier.has_unsent()
+            && let Poll::Ready(ready) = self.client.poll_ready_unpin(&mut cx)
+        {
+            ready?;
+            if let Some(message) = carrier.next_unsent()
+                && let Err(error) = self.client.start_send_unpin(message)
+            {
+                tracing::warn!("a message was dropped: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    async fn news(&mut self, carrier: &Carrier) -> Result<News> {
+        let due = carrier.deadline().map(|due| self.start + due);
+        let due = due.into_iter().chain(self.settles).min();
+        let due = async {
+            match due {
+                Some(due) => sleep_until(due.into()).await,
+                None => pending().await,
+            }
+        };
+        let client = &mut self.client;
+        let news = tokio::select! {
+            message = self.control.next() => message.map(News::Control),
+            message = self.presence.next() => message.map(News::Presence),
+            message = self.inbox.next() => message.map(News::Presence),
+            message = self.node.next(), if !self.hung_up => message.map(News::Node),
+            ready = poll_fn(|cx| client.poll_ready_unpin(cx)), if carrier.has_unsent() => {
+                ready?;
+                Some(News::CanPublish)
+            }
+            () = due => Some(News::Due),
+        };
+        news.ok_or_else(|| "the connection to NATS is closed".into())
+    }
+
+    /// Says who is there whenever the connection is there again.
+    async fn look_at_connection(&mut self, carrier: &mut Carrier) -> Result<()> {
+        let state = self.client.connection_state();
+        let was = std::mem::replace(&mut self.state, state.clone());
+        if state == State::Connected && was != State::Connected {
+            carrier.set_max_payload(self.client.max_payload());
+            let hello = carrier.hello(&self.inbox_subject);
+            self.client.send(hello).await?;
+            self.settles = Some(Instant::now() + SETTLE);
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more for the node.
+    pub(crate) async fn hang_up(&mut self) -> Result<()> {
+        self.hung_up = true;
+        self.node.unsubscribe().await?;
+        Ok(())
+    }
+
+    /// Publishes what is left, and waits until the server has it.
+    pub(crate) async fn close(mut self, carrier: &mut Carrier) {
+        let now = self.now();
+        let last = async {
+            while self.client.connection_state() == State::Connected
+                && let Some(message) = carrier.next_unsent()
+            {
+                self.client.send(message).await.ok()?;
+            }
+            carrier.drop_unsent(now);
+            self.client.flush().await.ok()
+        };
+        if timeout(LAST_WORDS, last).await.is_err() {
+            tracing::warn!("not all could be published before the end");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A cluster of carriers, and a client of it.
+
+use async_nats::Client;
+use glomer_nats::Cluster;
+use glomer_nats::control::{Reply, Request};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use super::{Running, Server};
+
+/// The node in Python.
+pub(crate) const PLAIN: [&str; 2] = [
+    "python3",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nats/nodes/plain.py"),
+];
+
+/// Starts the carrier of a node; `more` goes before the program.
+pub(crate) fn carrier(
+    server: &Server,
+    id: &str,
+    nodes: &str,
+    more: &[&str],
+    program: &[&str],
+) -> Running {
+    let url = server.url();
+    let mut args = vec!["node", "--server", &url, "--cluster", "test", "--id", id];
+    args.extend(["--nodes", nodes]);
+    args.extend(more);
+    args.push("--");
+    args.extend(program);
+    Running::start(&args)
+}
+
+/// Starts the carriers of these nodes, and waits until they are ready.
+pub(crate) fn carriers(server: &Server, nodes: &[&str], program: &[&str]) -> Vec<Running> {
+    let list = nodes.join(",");
+    let start = |id: &&str| carrier(server, id, &list, &[], program);
+    let carriers: Vec<_> = nodes.iter().map(start).collect();
+    for (carrier, id) in carriers.iter().zip(nodes) {
+        carrier.tells(&format!("{id} is ready"));
+    }
+    carriers
+}
+
+/// A client, which is no part of the project: it publishes and subscribes.
+pub(crate) struct Asker {
+    runtime: Runtime,
+    client: Client,
+    cluster: Cluster,
+}
+
+impl Asker {
+    pub(crate) fn new(server: &Server) -> Self {
+        let runtime = Runtime::new().unwrap();
+        Self {
+            client: runtime.block_on(async_nats::connect(server.url())).unwrap(),
+            runtime,
+            cluster: Cluster::new("test".parse().unwrap()),
+        }
+    }
+
+    /// Sends a body, and waits for that of the answer.
+    pub(crate) fn call(&self, node: &str, body: &Value) -> Value {
+        self.call_bytes(node, &body.to_string())
+    }
+
+    /// Sends bytes where a body should be.
+    pub(crate) fn call_bytes(&self, node: &str, bytes: &str) -> Value {
+        let answer = self.ask(self.cluster.node(node).unwrap(), bytes.to_owned());
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// Asks a carrier.
+    pub(crate) fn control(&self, node: &str, request: &Request) -> Reply {
+        let subject = self.cluster.control(&node.parse().unwrap());
+        let request = serde_json::to_string(request).unwrap();
+        serde_json::from_slice(&self.ask(subject, request)).unwrap()
+    }
+
+    fn ask(&self, subject: String, payload: String) -> Vec<u8> {
+        let asked = self.client.request(subject, payload.into());
+        let answer = self.runtime.block_on(asked).expect("an answer");
+        answer.payload.into()
+    }
+}
