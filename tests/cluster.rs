@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use glomer_tests::{Process, broadcast_binary};
+use glomer_tests::Process;
 use serde_json::{Value, json};
 
 /// Hands every line of every node to its destination, and to the test what
@@ -71,12 +71,11 @@ fn forward(mut node: Process, lines: Sender<String>) {
 
 #[test]
 fn five_processes_converge_on_every_value() {
-    let binary = broadcast_binary();
     let ids: Vec<String> = (0..5).map(|n| format!("n{n}")).collect();
     let (sender, lines) = mpsc::channel();
     let mut nodes = BTreeMap::new();
     for id in &ids {
-        let mut process = Process::start(&binary, &[]);
+        let mut process = Process::start(env!("CARGO_BIN_EXE_broadcast-node"), &[]);
         nodes.insert(id.clone(), process.take_stdin());
         forward(process, sender.clone());
     }

@@ -9,12 +9,11 @@ use std::io::BufRead;
 use std::path::Path;
 use std::thread;
 
-use glomer_tests::{Process, broadcast_binary};
+use glomer_tests::Process;
 use serde_json::Value;
 
 #[test]
 fn every_client_request_of_a_recorded_run_is_answered() {
-    let binary = broadcast_binary();
     let mut reads = 0;
     for node_id in ["n0", "n1", "n2", "n3", "n4"] {
         let file = format!("recordings/{node_id}.in.jsonl");
@@ -42,7 +41,7 @@ fn every_client_request_of_a_recorded_run_is_answered() {
             "the recording of {node_id} has requests"
         );
 
-        let mut node = Process::start(&binary, &[]);
+        let mut node = Process::start(env!("CARGO_BIN_EXE_broadcast-node"), &[]);
         let mut stdin = node.take_stdin();
         let writer = thread::spawn(move || std::io::Write::write_all(&mut stdin, &input));
         let (status, answers, stderr) = node.finish();

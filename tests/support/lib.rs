@@ -162,18 +162,3 @@ impl Process {
         (status, stderr)
     }
 }
-
-/// Builds the broadcast binary, as `cargo run -p broadcast` would, and returns
-/// its path.
-pub fn broadcast_binary() -> std::path::PathBuf {
-    escargot::CargoBuild::new()
-        .package("broadcast")
-        .bin("broadcast")
-        .current_target()
-        .current_release()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
-        .run()
-        .expect("the broadcast crate builds")
-        .path()
-        .to_path_buf()
-}
