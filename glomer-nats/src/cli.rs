@@ -15,12 +15,25 @@ use crate::{Cluster, Name, Result, call, node, services};
 #[derive(Debug, Parser)]
 #[command(name = "glomer-nats", version, propagate_version = true)]
 struct Arguments {
-    /// How much to tell on standard error: off, error, warn, info or debug
-    #[arg(long, value_name = "LEVEL", default_value = "info", global = true)]
-    log: LevelFilter,
+    #[command(flatten)]
+    log: Log,
 
     #[command(subcommand)]
     command: Command,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Log {
+    /// How much to tell on standard error: off, error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info", global = true)]
+    log: LevelFilter,
+}
+
+impl Log {
+    pub(crate) fn level(self) -> LevelFilter {
+        self.log
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +81,13 @@ impl Place {
 /// Runs the `glomer-nats` command with the arguments of this process.
 pub fn command() -> ExitCode {
     let Arguments { log, command } = Arguments::parse();
+    block_on(log, command.run())
+}
+
+/// Does what `done` does, and tells what goes wrong. It is done in this thread; what it spawns,
+/// and the connection, have others.
+pub(crate) fn block_on(log: Log, done: impl Future<Output = Result<ExitCode>>) -> ExitCode {
+    let Log { log } = log;
     // What matters of the connection is told by `connect`.
     let client = if log < LevelFilter::DEBUG {
         log.min(LevelFilter::WARN)
@@ -88,7 +108,7 @@ pub fn command() -> ExitCode {
         .enable_all()
         .build()
         .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(command.run()));
+        .and_then(|runtime| runtime.block_on(done));
     done.unwrap_or_else(|error| {
         eprintln!("glomer-nats: {error}");
         ExitCode::FAILURE

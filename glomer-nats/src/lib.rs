@@ -15,6 +15,9 @@
 //! Messages between nodes are core NATS: at most once, as in Maelstrom's
 //! network. A client is whoever publishes a body with a reply subject.
 //!
+//! `glomer-nats node` carries a program in any language; a Rust node can do without the pipes
+//! between and [run] in its own process.
+//!
 //! [NATS]: https://nats.io
 //! [Maelstrom]: https://github.com/jepsen-io/maelstrom
 
@@ -24,13 +27,16 @@ mod cli;
 mod connect;
 pub mod control;
 mod ends;
+mod in_process;
 mod metrics;
 mod node;
 mod services;
 mod subject;
+mod who;
 mod wire;
 
 pub use self::cli::command;
+pub use self::in_process::{run, run_with};
 pub use self::subject::{BadName, Cluster, Name};
 
 /// What goes wrong here ends in a line for people.

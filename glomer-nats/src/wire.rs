@@ -75,6 +75,11 @@ impl Wire {
         self.start.elapsed()
     }
 
+    /// When it is this time for the carrier; what is centuries away never comes.
+    pub(crate) fn at(&self, time: Duration) -> Option<Instant> {
+        self.start.checked_add(time)
+    }
+
     /// Waits until something comes, can be published or is due, and takes it to the carrier.
     ///
     /// Nothing is lost if it is dropped while it waits.
@@ -138,14 +143,8 @@ impl Wire {
     }
 
     async fn news(&mut self, carrier: &Carrier) -> Result<News> {
-        let due = carrier.deadline().map(|due| self.start + due);
+        let due = carrier.deadline().and_then(|due| self.at(due));
         let due = due.into_iter().chain(self.settles).min();
-        let due = async {
-            match due {
-                Some(due) => sleep_until(due.into()).await,
-                None => pending().await,
-            }
-        };
         let client = &mut self.client;
         let news = tokio::select! {
             message = self.control.next() => message.map(News::Control),
@@ -156,7 +155,7 @@ impl Wire {
                 ready?;
                 Some(News::CanPublish)
             }
-            () = due => Some(News::Due),
+            () = at(due) => Some(News::Due),
         };
         news.ok_or_else(|| "the connection to NATS is closed".into())
     }
@@ -196,5 +195,13 @@ impl Wire {
         if timeout(LAST_WORDS, last).await.is_err() {
             tracing::warn!("not all could be published before the end");
         }
+    }
+}
+
+/// Waits until this time, or forever.
+pub(crate) async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time.into()).await,
+        None => pending().await,
     }
 }

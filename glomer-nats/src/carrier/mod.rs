@@ -35,6 +35,9 @@ use crate::{Cluster, Name, Result};
 /// How many bytes may wait for a node to read them.
 const UNREAD: usize = 64 << 20;
 
+/// How much memory is kept for what a node reads, in bytes.
+const READ: usize = 1 << 20;
+
 /// How much may wait to be published before the node's output is left where it is.
 const UNSENT_MESSAGES: usize = 4096;
 const UNSENT_BYTES: usize = 4 << 20;
@@ -685,6 +688,8 @@ impl Carrier {
     /// Takes the lines that are for the node, in place of `read`, of which nothing is left.
     pub(crate) fn swap_unread(&mut self, read: &mut Vec<u8>) {
         read.clear();
+        // It gives back what a burst took.
+        read.shrink_to(READ);
         std::mem::swap(&mut self.unread, read);
     }
 

@@ -5,22 +5,18 @@ mod process;
 
 use std::ffi::OsString;
 use std::future::pending;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use async_nats::Client;
 use nix::sys::signal::Signal;
-use tokio::time::sleep_until;
 
 use self::lines::Line;
 use self::process::{Process, Progress};
-use crate::carrier::{Carrier, INIT_TIMEOUT, Identity, Order};
-use crate::cli::Place;
+use crate::carrier::{Carrier, INIT_TIMEOUT, Order};
 use crate::control::Life;
-use crate::metrics::Metrics;
-use crate::wire::Wire;
-use crate::{Name, Result, ends};
+use crate::who::Who;
+use crate::wire::{Wire, at};
+use crate::{Result, ends};
 
 /// How long to wait before a node that ended is started again: the first time, and at most.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -36,40 +32,18 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    place: Place,
-
-    /// What the node is called
-    #[arg(long, value_name = "NAME", env = "GLOMER_ID")]
-    id: Name,
-
-    /// All nodes of the cluster, in an order that is the same for each of them
-    #[arg(
-        long,
-        value_name = "NAMES",
-        env = "GLOMER_NODES",
-        value_delimiter = ',',
-        required = true
-    )]
-    nodes: Vec<Name>,
+    who: Who,
 
     #[command(flatten)]
-    how: How,
-
-    /// Where to serve metrics for Prometheus, such as 127.0.0.1:9464
-    #[arg(long, value_name = "ADDR", env = "GLOMER_METRICS")]
-    metrics: Option<SocketAddr>,
+    program: Program,
 }
 
-/// How a program is run as a node.
+/// What runs as a node.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct How {
+pub(crate) struct Program {
     /// How often in a row the program is started again when it ends by itself
     #[arg(long, value_name = "NUM", default_value_t = 10)]
     restarts: u32,
-
-    /// Refuse the faults that `glomer-nats test` asks for
-    #[arg(long)]
-    no_faults: bool,
 
     /// The program that is the node, and its arguments
     #[arg(value_name = "PROGRAM", required = true, last = true)]
@@ -78,14 +52,8 @@ pub(crate) struct How {
 
 /// Carries the messages of a program until a signal ends it.
 pub(crate) async fn run(args: Args) -> Result<ExitCode> {
-    let identity = Identity::new(args.place.cluster(), args.id, args.nodes)?;
-    let metrics = Metrics::default();
-    if let Some(address) = args.metrics {
-        metrics.serve(address, identity.id.as_str())?;
-    }
-    let name = format!("glomer-nats node {}", identity.id);
-    let client = args.place.server.connect(name).await?;
-    carry(client, identity, args.how, metrics, ends::asked()).await?;
+    let (wire, carrier) = args.who.come().await?;
+    carry(wire, carrier, args.program, ends::asked()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,18 +63,15 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 /// If there is such a node already, or a cluster of other nodes; if the program cannot be run,
 /// or has ended by itself too often.
 pub(crate) async fn carry(
-    client: Client,
-    identity: Identity,
-    how: How,
-    metrics: Metrics,
+    wire: Wire,
+    carrier: Carrier,
+    program: Program,
     stop: impl Future<Output = Result<()>>,
 ) -> Result<()> {
-    let wire = Wire::open(client.clone(), &identity).await?;
-    let carrier = Carrier::new(identity, !how.no_faults, client.max_payload(), metrics);
     let mut node = Node {
         wire,
         carrier,
-        how,
+        program,
         process: None,
         next_start: None,
         started: Instant::now(),
@@ -123,7 +88,7 @@ pub(crate) async fn carry(
 struct Node {
     wire: Wire,
     carrier: Carrier,
-    how: How,
+    program: Program,
     process: Option<Process>,
     /// When the process is to be started, if that is not a fault's matter.
     next_start: Option<Instant>,
@@ -222,7 +187,7 @@ impl Node {
 
     fn start(&mut self) -> Result<()> {
         let id = self.carrier.identity().id.as_str();
-        self.process = Some(Process::start(&self.how.program, id)?);
+        self.process = Some(Process::start(&self.program.program, id)?);
         self.started = Instant::now();
         self.next_start = None;
         self.carrier.start();
@@ -253,7 +218,7 @@ impl Node {
         self.carrier.ended();
         self.failures += 1;
         let id = &self.carrier.identity().id;
-        let most = self.how.restarts;
+        let most = self.program.restarts;
         if self.failures > most {
             return Err(format!(
                 "{id} ended ({how}), {} times in a row, and is not started again: see what it \
@@ -302,13 +267,6 @@ impl Node {
 async fn progress(process: &mut Option<Process>, reads: bool) -> Result<Progress> {
     match process {
         Some(process) => process.progress(reads).await,
-        None => pending().await,
-    }
-}
-
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time.into()).await,
         None => pending().await,
     }
 }

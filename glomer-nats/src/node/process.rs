@@ -28,7 +28,7 @@ pub(super) struct Process {
     /// What it has written.
     pub(super) lines: Lines,
     /// What is being written to it, and how much of that is.
-    pub(super) writing: Vec<u8>,
+    writing: Vec<u8>,
     written: usize,
 }
 
@@ -104,11 +104,6 @@ impl Process {
                 match written {
                     Some(written) => self.written += written,
                     None => self.stdin = None,
-                }
-                if self.is_idle() {
-                    self.writing.clear();
-                    self.written = 0;
-                    self.writing.shrink_to(1 << 20);
                 }
                 Ok(Progress::Read)
             }

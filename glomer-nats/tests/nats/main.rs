@@ -2,6 +2,7 @@
 
 mod call;
 mod faults;
+mod in_process;
 mod node;
 mod registers;
 mod services;

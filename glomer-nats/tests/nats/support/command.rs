@@ -1,6 +1,7 @@
 //! The `glomer-nats` command.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -27,6 +28,17 @@ pub(crate) fn glomer_nats(args: &[&str]) -> Command {
         .args(args)
         .env_remove("NATS_URL")
         .env("NO_COLOR", "1");
+    command
+}
+
+/// The node of `examples/tally.rs`, which cargo builds with the tests.
+pub(crate) fn tally() -> Command {
+    let folder = Path::new(env!("CARGO_BIN_EXE_glomer-nats")).with_file_name("examples");
+    let program = folder.join("tally");
+    let build = "cargo build -p glomer-nats --example tally";
+    assert!(program.exists(), "{build}");
+    let mut command = Command::new(program);
+    command.env_remove("NATS_URL").env("NO_COLOR", "1");
     command
 }
 
@@ -59,7 +71,11 @@ struct Told {
 impl Running {
     /// Starts the command.
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut command = glomer_nats(args);
+        Self::of(glomer_nats(args))
+    }
+
+    /// Starts another command.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child = command
             .stderr(Stdio::piped())
             .stdout(Stdio::piped())
