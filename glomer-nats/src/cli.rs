@@ -9,7 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::connect::ServerArgs;
-use crate::{Cluster, Name, Result, call, node, services};
+use crate::{Cluster, Name, Result, call, node, services, up};
 
 /// Run nodes that speak Maelstrom's protocol on many machines, over NATS
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ impl Log {
 enum Command {
     /// Run a program as a node: carry its messages
     Node(node::Args),
+    /// Run a server, nodes and services on this machine, for a try
+    Up(up::Args),
     /// Ask a node, and print its reply
     Call(call::Args),
     /// Run seq-kv, lin-kv, lww-kv and lin-tso for the nodes of a cluster
@@ -50,6 +52,7 @@ impl Command {
     async fn run(self) -> Result<ExitCode> {
         match self {
             Self::Node(args) => node::run(args).await,
+            Self::Up(args) => up::run(args).await,
             Self::Call(args) => call::run(args).await,
             Self::Services(args) => services::run(args).await,
         }

@@ -1,5 +1,6 @@
 //! How all of the command connects to NATS.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
@@ -17,15 +18,10 @@ const UNREAD: usize = 16 * 1024;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct ServerArgs {
-    /// The NATS server; several URLs of one cluster are separated by commas
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "NATS_URL",
-        value_delimiter = ',',
-        default_value = "nats://127.0.0.1:4222"
-    )]
-    pub(crate) server: Vec<ServerAddr>,
+    /// The NATS server (nats://127.0.0.1:4222 unless given); several URLs of one cluster are
+    /// separated by commas
+    #[arg(long, value_name = "URL", env = "NATS_URL", value_delimiter = ',')]
+    server: Vec<ServerAddr>,
 
     /// A file with credentials (a JWT and its seed), as `nsc` writes them
     #[arg(long, value_name = "FILE", env = "NATS_CREDS")]
@@ -80,7 +76,7 @@ impl ServerArgs {
             .subscription_capacity(UNREAD)
             .event_callback(async |event| told(&event));
         let client = options
-            .connect(&*self.server)
+            .connect(&*self.servers())
             .await
             .map_err(|error| self.no_connection(&error))?;
         let (major, minor, patch) = OLDEST;
@@ -96,6 +92,25 @@ impl ServerArgs {
             .into());
         }
         Ok(client)
+    }
+
+    /// Whether one is named.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.server.is_empty()
+    }
+
+    /// Names one.
+    pub(crate) fn use_server(&mut self, server: ServerAddr) {
+        self.server = vec![server];
+    }
+
+    fn servers(&self) -> Cow<'_, [ServerAddr]> {
+        if self.is_given() {
+            Cow::from(&self.server)
+        } else {
+            let here = "nats://127.0.0.1:4222".parse();
+            Cow::from(vec![here.expect("it is a URL")])
+        }
     }
 
     async fn options(&self) -> Result<ConnectOptions> {
@@ -129,9 +144,9 @@ impl ServerArgs {
     }
 
     /// The URLs, without what is secret in them.
-    fn urls(&self) -> String {
+    pub(crate) fn urls(&self) -> String {
         let urls: Vec<String> = self
-            .server
+            .servers()
             .iter()
             .map(|server| format!("{}://{}:{}", server.scheme(), server.host(), server.port()))
             .collect();

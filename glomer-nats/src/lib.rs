@@ -32,6 +32,7 @@ mod metrics;
 mod node;
 mod services;
 mod subject;
+mod up;
 mod who;
 mod wire;
 

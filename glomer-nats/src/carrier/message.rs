@@ -6,13 +6,12 @@ use glomer_runtime::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::services;
+
 /// What the name of a client begins with; its reply subject follows.
 ///
 /// So whoever has the name can answer, and a carrier need not remember its clients.
 const CLIENT: &str = "c:";
-
-/// Services, whose answers links break as they break what nodes send.
-const SERVICES: [&str; 4] = ["seq-kv", "lin-kv", "lww-kv", "lin-tso"];
 
 /// Who sends `init`.
 pub(super) const CARRIER: &str = "carrier";
@@ -52,9 +51,9 @@ pub(super) fn reply_subject(name: &str) -> Option<&str> {
     name.strip_prefix(CLIENT)
 }
 
-/// Whether the network between nodes has to do with who is called `name`.
+/// Whether a service is called `name`: links break its answers as they break what nodes send.
 pub(super) fn is_service(name: &str) -> bool {
-    SERVICES.contains(&name)
+    services::NAMES.contains(&name)
 }
 
 /// What of a client's request has to be known.

@@ -5,6 +5,7 @@ mod process;
 
 use std::ffi::OsString;
 use std::future::pending;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -48,6 +49,20 @@ pub(crate) struct Program {
     /// The program that is the node, and its arguments
     #[arg(value_name = "PROGRAM", required = true, last = true)]
     program: Vec<OsString>,
+
+    /// The folder that it has for a disk, if that is not its environment's matter.
+    #[arg(skip)]
+    disk: Option<PathBuf>,
+}
+
+impl Program {
+    /// The same with this folder for a disk.
+    pub(crate) fn with_disk(&self, folder: PathBuf) -> Self {
+        Self {
+            disk: Some(folder),
+            ..self.clone()
+        }
+    }
 }
 
 /// Carries the messages of a program until a signal ends it.
@@ -187,7 +202,7 @@ impl Node {
 
     fn start(&mut self) -> Result<()> {
         let id = self.carrier.identity().id.as_str();
-        self.process = Some(Process::start(&self.program.program, id)?);
+        self.process = Some(Process::start(&self.program, id)?);
         self.started = Instant::now();
         self.next_start = None;
         self.carrier.start();

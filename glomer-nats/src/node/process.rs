@@ -1,6 +1,5 @@
 //! The process that is a node.
 
-use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::Program;
 use super::lines::Lines;
 use crate::Result;
 
@@ -43,10 +43,16 @@ pub(super) enum Progress {
 
 impl Process {
     /// Starts a program as the node `id`.
-    pub(super) fn start(program: &[OsString], id: &str) -> Result<Self> {
-        let name = program[0].to_string_lossy();
-        let mut child = Command::new(&program[0])
-            .args(&program[1..])
+    pub(super) fn start(program: &Program, id: &str) -> Result<Self> {
+        let [name, args @ ..] = &*program.program else {
+            return Err("there is no program".into());
+        };
+        let mut command = Command::new(name);
+        if let Some(disk) = &program.disk {
+            command.env("GLOMER_DISK", disk);
+        }
+        let mut child = command
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -56,7 +62,10 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| {
-                format!("{name} cannot be run: {error}; what follows `--` is a program and its arguments")
+                format!(
+                    "{} cannot be run: {error}; what follows `--` is a program and its arguments",
+                    name.display()
+                )
             })?;
         let id = id.to_owned();
         if let Some(stderr) = child.stderr.take() {

@@ -88,6 +88,9 @@ use crate::{Cluster, Result};
 /// So many requests an instance is at for each service. More wait, as messages do.
 const AT_ONCE: u32 = 1024;
 
+/// How long a request is tried unless told otherwise, in milliseconds.
+const TIMEOUT: u64 = 5000;
+
 /// The queue group of all instances.
 const GROUP: &str = "glomer-services";
 
@@ -110,8 +113,17 @@ pub(crate) struct Options {
     pub(crate) replicas: Option<u8>,
 
     /// How long a request is tried before it is answered with an error, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 5000)]
+    #[arg(long, value_name = "MS", default_value_t = TIMEOUT)]
     pub(crate) timeout: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            replicas: None,
+            timeout: TIMEOUT,
+        }
+    }
 }
 
 /// Runs the services until the process is told to end.
@@ -131,7 +143,7 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// What the services are called.
-const NAMES: [&str; 4] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv"];
+pub(crate) const NAMES: [&str; 4] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv"];
 
 /// Services that run.
 #[derive(Debug)]

@@ -7,3 +7,4 @@ mod node;
 mod registers;
 mod services;
 mod support;
+mod up;
