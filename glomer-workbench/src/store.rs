@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::{ToSpan, Zoned};
 
+/// How the directories of runs are named by their time: as Jepsen names them.
+pub(crate) const NAME: &str = "%Y%m%dT%H%M%S%.3f%z";
+
 /// The directory of one run.
 #[derive(Clone, Debug)]
 pub struct RunDir {
@@ -24,8 +27,7 @@ impl RunDir {
         make_dir(&parent)?;
         let mut time = time.clone();
         let (name, path) = loop {
-            // As Jepsen names them.
-            let name = time.strftime("%Y%m%dT%H%M%S%.3f%z").to_string();
+            let name = time.strftime(NAME).to_string();
             let path = parent.join(&name);
             match fs::create_dir(&path) {
                 // Another run began in the same millisecond.

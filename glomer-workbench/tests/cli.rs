@@ -12,7 +12,7 @@ use std::thread;
 use glomer_workbench::edn::Edn;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// An echo node. Its messages have the form that the workbench writes; it writes to standard
@@ -105,6 +105,7 @@ fn a_run_prints_its_results_and_keeps_everything() {
             "index.html",
             "latency.svg",
             "rate.svg",
+            "run.json",
         ] {
             assert!(!read(&dir.join(file)).is_empty(), "{file}");
         }
@@ -120,6 +121,12 @@ fn a_run_prints_its_results_and_keeps_everything() {
     assert_eq!(results["net"]["all"]["send-count"], 2 * (2 + count));
     assert_eq!(results["net"]["servers"]["msg-count"], 0);
     assert_eq!(results["lateness"]["count"], 2 + count);
+
+    let listed: Value = serde_json::from_str(&read(&dir.join("run.json"))).unwrap();
+    assert_eq!(listed["verdict"], "valid");
+    assert_eq!((&listed["nodes"], &listed["seed"]), (&json!(2), &json!(5)));
+    let options = json!([["time-limit", "1 s"], ["rate", "20 per s"]]);
+    assert_eq!(listed["options"], options);
 
     // What is kept can be checked again.
     for history in ["history.edn", "history.jsonl"] {
@@ -220,6 +227,10 @@ fn the_reasons_of_failures_are_told() {
     assert!(said.contains("no handler for echo"), "{said}");
     let results = read(&place.path("store/latest/results.json"));
     let results: Value = serde_json::from_str(&results).unwrap();
+    let listed = read(&place.path("store/latest/run.json"));
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["verdict"], "invalid");
+    assert_eq!(listed["reason"], "what came back is not what was sent");
     let failures = results["failures"].as_array().unwrap();
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert_eq!(failures[0]["count"], results["stats"]["count"]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::listed::Listed;
 use super::options::{Clock, Options};
 use crate::edn::Edn;
 use crate::report;
@@ -354,7 +355,7 @@ impl Attempt {
     }
 
     /// The arguments of the command that made it, for one run whose options are not drawn.
-    fn arguments(&self) -> Vec<String> {
+    pub(super) fn arguments(&self) -> Vec<String> {
         let mut words = self.options.words.clone();
         let end = words.iter().position(|word| word == "--");
         let node = words.split_off(end.unwrap_or(words.len()));
@@ -430,6 +431,7 @@ impl Attempt {
         for (name, contents) in &files {
             dir.write(name, contents)?;
         }
+        Listed::of(self).keep(dir)?;
         let log = |node: &String| (node.clone(), format!("node-logs/{node}.log"));
         let problem = run.problem.as_ref().map(ToString::to_string);
         report::write(

@@ -4,6 +4,7 @@ mod attempt;
 pub mod bench;
 pub mod challenge;
 pub mod check;
+mod listed;
 pub mod new;
 pub mod options;
 pub mod program;

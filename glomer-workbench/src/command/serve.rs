@@ -1,16 +1,25 @@
 //! `glomer serve`: the runs that are kept, in a browser.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use maud::{DOCTYPE, html};
+use jiff::Zoned;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use tiny_http::{Header, Request, Response, ResponseBox, Server};
 
-use crate::edn::Edn;
+use super::listed::Listed;
+use crate::report;
 use crate::say::print;
-use crate::verdict::Validity;
+use crate::store::NAME;
+use crate::verdict::counted;
+
+const STYLE: &str = include_str!("serve.css");
+/// So many runs are shown at once.
+const MOST: usize = 500;
 
 /// The options of `glomer serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -52,8 +61,8 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
 }
 
 fn answer(store: &Path, request: &Request) -> ResponseBox {
-    let path = request.url().split(['?', '#']).next().unwrap_or_default();
-    match page(store, path) {
+    let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
+    match page(store, path, query) {
         Ok(response) => response,
         Err(error) => {
             let status = match error.kind() {
@@ -66,9 +75,9 @@ fn answer(store: &Path, request: &Request) -> ResponseBox {
     }
 }
 
-fn page(store: &Path, path: &str) -> io::Result<ResponseBox> {
+fn page(store: &Path, path: &str, query: &str) -> io::Result<ResponseBox> {
     if path == "/" {
-        let page = Response::from_string(list(&runs(store)?));
+        let page = Response::from_string(list(&runs(store)?, &Choice::from(query)));
         return Ok(page.with_header(content_type("text/html")).boxed());
     }
     // The names of runs have a plus sign at most, so nothing needs decoding.
@@ -83,6 +92,7 @@ fn page(store: &Path, path: &str) -> io::Result<ResponseBox> {
     }
     let kind = match file.extension().and_then(|extension| extension.to_str()) {
         Some("html") => "text/html",
+        Some("js") => "text/javascript",
         Some("svg") => "image/svg+xml",
         Some("json") => "application/json",
         _ => "text/plain",
@@ -96,11 +106,20 @@ fn content_type(kind: &str) -> Header {
     Header::from_bytes("Content-Type", value).expect("it is ASCII")
 }
 
-/// A run as the list shows it.
+/// A run in the store.
 struct Kept {
     workload: String,
+    /// The name of its directory.
     time: String,
-    verdict: Option<Validity>,
+    listed: Listed,
+    /// Whether the smallest run that fails in the same way is there, too.
+    has_smallest: bool,
+}
+
+impl Kept {
+    fn verdict(&self) -> &str {
+        self.listed.verdict.as_deref().unwrap_or("no results")
+    }
 }
 
 /// The runs, the last one first.
@@ -111,7 +130,8 @@ fn runs(store: &Path) -> io::Result<Vec<Kept>> {
             let run = store.join(&workload).join(&time);
             if run.join("index.html").exists() {
                 runs.push(Kept {
-                    verdict: verdict(&run),
+                    listed: Listed::read(&run),
+                    has_smallest: run.join("smallest/index.html").exists(),
                     workload: workload.clone(),
                     time,
                 });
@@ -134,39 +154,156 @@ fn directories(parent: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// What the results of a run say; `None` if there are none.
-fn verdict(run: &Path) -> Option<Validity> {
-    let text = fs::read_to_string(run.join("results.json")).ok()?;
-    Validity::of(&Edn::from_json(&text).ok()?)
+/// Which runs are shown: all, or those of a workload or a verdict.
+#[derive(Clone, Default, PartialEq)]
+struct Choice {
+    workload: Option<String>,
+    verdict: Option<String>,
 }
 
-fn list(runs: &[Kept]) -> String {
+impl From<&str> for Choice {
+    fn from(query: &str) -> Choice {
+        let mut choice = Choice::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "workload" => choice.workload = Some(value.into_owned()),
+                "verdict" => choice.verdict = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        choice
+    }
+}
+
+impl Choice {
+    fn shows(&self, run: &Kept) -> bool {
+        let is =
+            |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|it| it == value);
+        is(&self.workload, &run.workload) && is(&self.verdict, run.verdict())
+    }
+
+    fn link(&self) -> String {
+        let chosen = [("workload", &self.workload), ("verdict", &self.verdict)];
+        let chosen = chosen
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(chosen)
+            .finish();
+        if query.is_empty() {
+            "/".to_owned()
+        } else {
+            format!("/?{query}")
+        }
+    }
+
+    /// Links to other choices, each with the number of its runs.
+    fn links(
+        &self,
+        runs: &[Kept],
+        choices: impl Iterator<Item = Choice>,
+        name: fn(&Choice) -> &str,
+    ) -> Markup {
+        html! {
+            p.choices {
+                @for choice in choices {
+                    @let number = runs.iter().filter(|run| choice.shows(run)).count();
+                    a href=(choice.link()) aria-current=[(choice == *self).then_some("true")] {
+                        (name(&choice)) " " span { (number) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn list(runs: &[Kept], choice: &Choice) -> String {
+    let workloads: BTreeSet<&str> = runs.iter().map(|run| &*run.workload).collect();
+    let verdicts: BTreeSet<&str> = runs.iter().map(Kept::verdict).collect();
+    let all_and = |names: BTreeSet<&str>| {
+        let names = names.into_iter().map(|name| Some(name.to_owned()));
+        iter::once(None).chain(names.collect::<Vec<_>>())
+    };
+    let of_workloads = all_and(workloads).map(|workload| Choice {
+        workload,
+        ..choice.clone()
+    });
+    let of_verdicts = all_and(verdicts).map(|verdict| Choice {
+        verdict,
+        ..choice.clone()
+    });
+    let chosen: Vec<&Kept> = runs.iter().filter(|run| choice.shows(run)).collect();
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "glomer: runs" }
-                style { "body { font: 16px system-ui; margin: 2rem auto; max-width: 48rem; }"
-                        "td { padding: .2rem 1.5rem .2rem 0; }"
-                        ".valid { color: #2da44e; } .invalid { color: #d1242f; }" }
+                style { (PreEscaped(report::STYLE)) (PreEscaped(STYLE)) }
             }
             body {
-                h1 { "Runs" }
-                table {
-                    @for run in runs {
-                        tr {
-                            td { a href={ "/" (run.workload) "/" (run.time) "/index.html" } { (run.time) } }
-                            td { (run.workload) }
-                            @let verdict = run.verdict.map_or("no results".to_owned(), |verdict| verdict.to_string());
-                            td class=(verdict) { (verdict) }
-                        }
+                header {
+                    p.brand { "glomer serve" }
+                    h1 { "Runs" }
+                }
+                main {
+                    @if runs.is_empty() { p { "There are none yet." } }
+                    @else {
+                        (choice.links(runs, of_workloads, |it| it.workload.as_deref().unwrap_or("every workload")))
+                        (choice.links(runs, of_verdicts, |it| it.verdict.as_deref().unwrap_or("every verdict")))
+                    }
+                    ol.runs { @for run in chosen.iter().take(MOST) { (one(run)) } }
+                    @if chosen.len() > MOST {
+                        p.note { "The last " (MOST) " of " (chosen.len()) " runs." }
                     }
                 }
-                @if runs.is_empty() { p { "There are none yet." } }
             }
         }
     };
     page.into_string()
+}
+
+/// A run in the list.
+fn one(run: &Kept) -> Markup {
+    let Listed {
+        reason,
+        nodes,
+        options,
+        faults,
+        clock,
+        seed,
+        seconds,
+        ..
+    } = &run.listed;
+    let page = format!("/{}/{}", run.workload, run.time);
+    html! {
+        li class=(run.verdict()) {
+            a.run href={ (page) "/index.html" } { span.badge { (run.verdict()) } (run.workload) }
+            time { (moment(&run.time)) }
+            @if let Some(reason) = reason { p.reason { (reason) } }
+            @if run.has_smallest {
+                p { a href={ (page) "/smallest/index.html" } { "The smallest run that fails in the same way" } }
+            }
+            p.facts {
+                @if let Some(nodes) = nodes { span { (counted(*nodes, "node")) } }
+                @if !faults.is_empty() { span.faults { (faults.join(", ")) } }
+                @if let Some(seconds) = seconds { span { (format!("{seconds:.1} s")) } }
+                @if let Some(clock) = clock { span { (clock) " time" } }
+                @if let Some(seed) = seed { span { "seed " (seed) } }
+            }
+            @if !options.is_empty() {
+                p.options { @for (name, value) in options { span { (name) " " (value) } } }
+            }
+        }
+    }
+}
+
+/// The time at which a run began, by the name of its directory.
+fn moment(name: &str) -> String {
+    match Zoned::strptime(NAME, name) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => name.to_owned(),
+    }
 }

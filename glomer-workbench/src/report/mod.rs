@@ -22,6 +22,9 @@ use crate::store;
 use crate::why::Why;
 use crate::workload::AnyWorkload;
 
+/// How pages look.
+pub(crate) const STYLE: &str = include_str!("page.css");
+
 /// A run, as its report shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {

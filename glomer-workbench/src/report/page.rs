@@ -7,11 +7,11 @@ use std::path::Path;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::Input;
 use super::edn_view;
 use super::lamport::{self, Diagram};
 use super::operations::{Ended, Pair, functions, quantile};
 use super::text::{count, duration, printable, shorten};
+use super::{Input, STYLE};
 use crate::checker::Validity;
 use crate::edn::Edn;
 use crate::history::{Op, Process};
@@ -19,7 +19,6 @@ use crate::run::nemesis::period::FaultPeriod;
 use crate::verdict::Reason;
 use crate::workload::AnyWorkload;
 
-const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// An option with a longer value than this has a line for itself.

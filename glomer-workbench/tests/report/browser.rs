@@ -160,11 +160,16 @@ fn a_page_that_breaks_is_noticed() {
 /// The page itself never scrolls sideways: what is wider scrolls in its own box.
 #[test]
 fn the_page_fits_a_phone_and_a_desktop() {
-    let Some(browser) = browser() else { return };
     let report = Report::new();
-    let frames = report.0.path().join("frames.html");
-    let frame =
-        |width| format!("<iframe src=index.html style='width:{width}px;border:0'></iframe>");
+    fits(&report.0.path().join("index.html"));
+}
+
+/// Looks whether a page fits a phone, a tablet and a desktop, in width.
+pub(crate) fn fits(file: &Path) {
+    let Some(browser) = browser() else { return };
+    let frames = file.with_file_name("frames.html");
+    let name = file.file_name().unwrap().display();
+    let frame = |width| format!("<iframe src={name} style='width:{width}px;border:0'></iframe>");
     let script = "onload = () => {
         for (const frame of document.querySelectorAll('iframe')) {
             const page = frame.contentDocument.documentElement;
