@@ -2,6 +2,8 @@
 //!
 //! They are part of `glomer_runtime::prelude`, and of use with that crate only; its documentation
 //! has the whole picture.
+//!
+#![doc = include_str!("expansion.md")]
 
 mod expansion;
 

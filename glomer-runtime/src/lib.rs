@@ -44,6 +44,9 @@
 //! * [`sim`] runs a whole cluster of the same nodes in virtual time, with
 //!   faults, inside `cargo test`.
 //! * [`Node`] is what both of them drive: the node without any IO.
+//! * [`guide`] has it all, from echo to Raft.
+//!
+#![doc = include_str!("rules.md")]
 //!
 //! # What the runtime does with each line
 //!

@@ -111,7 +111,7 @@ impl Cli {
 }
 
 /// The grammar of the command line, with these workloads.
-fn grammar(workloads: &Workloads) -> clap::Command {
+pub fn grammar(workloads: &Workloads) -> clap::Command {
     let names = workloads
         .iter()
         .map(|workload| PossibleValue::new(workload.name()).help(workload.about()));

@@ -10,6 +10,8 @@
 //! glomer-workbench = { version = "0.1", default-features = false }
 //! ```
 //!
+//! [`guide`] says how to use the command, and [`workload`] how to write a workload of one's own.
+//!
 //! # What is promised
 //!
 //! What a workload, its test and its command need is documented here, and keeps to semantic
@@ -32,6 +34,8 @@ pub mod command;
 pub mod edn;
 #[doc(hidden)]
 pub mod failures;
+#[doc = include_str!("guide.md")]
+pub mod guide {}
 pub mod history;
 #[doc(hidden)]
 #[cfg(feature = "command")]
