@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 
@@ -74,6 +75,7 @@ impl ServerArgs {
             .await?
             .name(name)
             .subscription_capacity(UNREAD)
+            .reconnect_delay_callback(delay)
             .event_callback(async |event| told(&event));
         let client = options
             .connect(&*self.servers())
@@ -173,6 +175,12 @@ impl ServerArgs {
     }
 }
 
+/// How long to wait before so many attempts to come back are followed by another.
+fn delay(attempts: usize) -> Duration {
+    let doubled = attempts.min(10) as u32;
+    (Duration::from_millis(10) * 2_u32.pow(doubled)).min(Duration::from_secs(1))
+}
+
 fn told(event: &Event) {
     match event {
         Event::Connected => tracing::info!("connected to NATS"),
@@ -180,6 +188,8 @@ fn told(event: &Event) {
         Event::SlowConsumer(_) => {
             tracing::warn!("messages came faster than they could be taken, and some were dropped");
         }
+        // Among them each attempt to come back that fails.
+        Event::ClientError(error) => tracing::debug!("NATS: {error}"),
         other => tracing::warn!("NATS: {other}"),
     }
 }

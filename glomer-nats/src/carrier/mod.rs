@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::{Cluster, Name, Result};
 
 /// How many bytes may wait for a node to read them.
-const UNREAD: usize = 64 << 20;
+const UNREAD: usize = 32 << 20;
 
 /// How much memory is kept for what a node reads, in bytes.
 const READ: usize = 1 << 20;

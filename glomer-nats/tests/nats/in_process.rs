@@ -1,15 +1,17 @@
 //! A Rust node that talks to NATS itself.
 
+use std::process::Command;
+
 use glomer_nats::control::{Life, Reply, Request};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Asker, PLAIN, Running, Server, carrier, tally};
+use crate::support::{Asker, PLAIN, Running, Server, carrier, example};
 
 /// Starts it as n1 beside n2, with what it keeps in this folder.
 fn start(server: &Server, disk: &TempDir) -> Running {
-    let mut command = tally();
+    let mut command = Command::new(example("tally"));
     command.env("GLOMER_DISK", disk.path());
     command.args(["--server", &server.url(), "--cluster", "test"]);
     command.args(["--id", "n1", "--nodes", "n1,n2"]);
@@ -60,7 +62,7 @@ fn a_node_that_asks_for_a_disk_and_has_none_says_so() {
     let Some(server) = Server::start() else {
         return;
     };
-    let mut command = tally();
+    let mut command = Command::new(example("tally"));
     command.args(["--server", &server.url(), "--id", "n1", "--nodes", "n1"]);
     let mut node = Running::of(command);
     assert_eq!(node.ends(), Some(1));

@@ -4,6 +4,7 @@ mod call;
 mod faults;
 mod in_process;
 mod node;
+mod outages;
 mod registers;
 mod services;
 mod support;

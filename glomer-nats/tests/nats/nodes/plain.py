@@ -2,7 +2,6 @@
 import json
 import os
 import sys
-import time
 
 me, counter = None, 0
 
@@ -30,8 +29,6 @@ for line in sys.stdin:
         reply["pid"] = os.getpid()
     elif kind == "die":
         sys.exit(3)
-    elif kind == "sleep":
-        time.sleep(body["seconds"])
     elif kind == "print":
         print(body["text"], flush=True)
     elif kind == "tell":
@@ -39,8 +36,10 @@ for line in sys.stdin:
     elif kind == "long":
         reply["text"] = "x" * body["bytes"]
     elif kind == "flood":
+        print("flooding", file=sys.stderr, flush=True)
         for _ in range(body["messages"]):
             send(body["dest"], {"type": "add", "text": "x" * body["bytes"]})
+        print("flooded", file=sys.stderr, flush=True)
     if "msg_id" in body:
         send(src, reply)
 

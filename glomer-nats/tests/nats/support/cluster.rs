@@ -3,7 +3,7 @@
 use async_nats::Client;
 use glomer_nats::Cluster;
 use glomer_nats::control::{Reply, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{Running, Server};
@@ -77,9 +77,27 @@ impl Asker {
         serde_json::from_slice(&self.ask(subject, request)).unwrap()
     }
 
+    /// The same, of a node that may not be reached: the answer, if one comes.
+    pub(crate) fn try_call(&self, node: &str, body: &Value) -> Option<Value> {
+        let answer = self.try_ask(self.cluster.node(node).unwrap(), body.to_string())?;
+        Some(serde_json::from_slice(&answer).unwrap())
+    }
+
+    /// Sends a message as a client that listens where nodes do, and waits for no answer.
+    pub(crate) fn send(&self, node: &str, body: &Value) {
+        let subject = self.cluster.node(node).unwrap();
+        let message = json!({"src": "c1", "dest": node, "body": body}).to_string();
+        let sent = self.client.publish(subject, message.into());
+        self.runtime.block_on(sent).unwrap();
+    }
+
     fn ask(&self, subject: String, payload: String) -> Vec<u8> {
+        self.try_ask(subject, payload).expect("an answer")
+    }
+
+    fn try_ask(&self, subject: String, payload: String) -> Option<Vec<u8>> {
         let asked = self.client.request(subject, payload.into());
-        let answer = self.runtime.block_on(asked).expect("an answer");
-        answer.payload.into()
+        let answer = self.runtime.block_on(asked).ok()?;
+        Some(answer.payload.into())
     }
 }

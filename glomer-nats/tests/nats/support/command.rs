@@ -1,7 +1,7 @@
 //! The `glomer-nats` command.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -21,31 +21,30 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
-/// The command with these arguments, and an environment that does not tell it where to connect.
+/// With an environment that does not tell the command where to connect, or to be colourful.
+fn alone(command: &mut Command) -> &mut Command {
+    command.env_remove("NATS_URL").env("NO_COLOR", "1")
+}
+
+/// The command with these arguments.
 pub(crate) fn glomer_nats(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glomer-nats"));
-    command
-        .args(args)
-        .env_remove("NATS_URL")
-        .env("NO_COLOR", "1");
+    command.args(args);
     command
 }
 
-/// The node of `examples/tally.rs`, which cargo builds with the tests.
-pub(crate) fn tally() -> Command {
+/// An example of this crate, which cargo builds with the tests.
+pub(crate) fn example(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_BIN_EXE_glomer-nats")).with_file_name("examples");
-    let program = folder.join("tally");
-    let build = "cargo build -p glomer-nats --example tally";
-    assert!(program.exists(), "{build}");
-    let mut command = Command::new(program);
-    command.env_remove("NATS_URL").env("NO_COLOR", "1");
-    command
+    let program = folder.join(name);
+    assert!(program.exists(), "cargo build -p glomer-nats --examples");
+    program
 }
 
 impl Output {
     /// Runs the command to its end.
     pub(crate) fn of(args: &[&str]) -> Self {
-        let output = glomer_nats(args).output().unwrap();
+        let output = alone(&mut glomer_nats(args)).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self {
             code: output.status.code().expect("it ends by itself"),
@@ -76,7 +75,7 @@ impl Running {
 
     /// Starts another command.
     pub(crate) fn of(mut command: Command) -> Self {
-        let mut child = command
+        let mut child = alone(&mut command)
             .stderr(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -101,17 +100,22 @@ impl Running {
 
     /// Waits until it has told this, and gives all that it told.
     pub(crate) fn tells(&self, text: &str) -> String {
+        self.tells_times(text, 1)
+    }
+
+    /// Waits until it has told this so often, and gives all that it told.
+    pub(crate) fn tells_times(&self, text: &str, times: usize) -> String {
         let told = self.told.text.lock().unwrap();
         let (told, over) = self
             .told
             .more
-            .wait_timeout_while(told, PATIENCE, |told| !told.contains(text))
+            .wait_timeout_while(told, PATIENCE, |told| told.matches(text).count() < times)
             .unwrap();
         assert!(!over.timed_out(), "it has not told `{text}`:\n{told}");
         told.clone()
     }
 
-    fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         self.child.id().try_into().unwrap()
     }
 
