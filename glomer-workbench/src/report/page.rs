@@ -164,7 +164,7 @@ fn sections(run: &Input<'_>, shown: &Shown<'_>) -> Vec<Section> {
         add("rate", "Rate", Some("rate.svg"), plot(shown.rate));
     }
     if !shown.faults.is_empty() {
-        add("faults", "Faults", None, faults(shown.faults));
+        add("faults", "Faults", None, faults(shown));
     }
     add("messages", "Messages", None, shown.diagram.view());
     add(
@@ -476,16 +476,21 @@ fn by_function(operations: &[Pair<'_>]) -> Markup {
     }
 }
 
-fn faults(faults: &[FaultPeriod<'_>]) -> Markup {
+/// The faults, each with a link to the first event that falls into it.
+fn faults(shown: &Shown<'_>) -> Markup {
     html! {
         div.scroll {
             table {
                 thead { tr { th { "fault" } th.figure { "from" } th.figure { "to" } th { "what" } } }
                 tbody {
-                    @for fault in faults {
+                    @for (fault, step) in shown.faults.iter().zip(&shown.diagram.faults) {
                         tr {
                             th { (fault.kind) }
-                            td.figure { (duration(fault.start)) }
+                            td.figure {
+                                @if let Some(step) = step {
+                                    a href={ "#" (lamport::anchor(*step)) } { (duration(fault.start)) }
+                                } @else { (duration(fault.start)) }
+                            }
                             td.figure { (fault.stop.map_or("the end".to_string(), duration)) }
                             td.value { (cell(fault.detail)) }
                         }

@@ -474,7 +474,11 @@ fn a_reader_finds_the_way_through_a_long_run() {
             await choose('n1');
             const messages = all('.message title').map((it) => it.textContent.split(',')[0]);
             const none = await choose('none');
-            return [folded, unfolded, messages, none, shown()];"),
+            const said = shown();
+            // What an address leads to is shown.
+            window.location.hash = '#event-20';
+            await until(() => here());
+            return [folded, unfolded, messages, none, said, lanes()];"),
     ];
     let scripts = scripts.map(|(at, script)| (at, format!("{shown} {script}")));
     let mut asked: Vec<(&Report, &str, &str)> = (scripts.iter())
@@ -518,7 +522,7 @@ fn a_reader_finds_the_way_through_a_long_run() {
     let without_n1: Vec<String> = (1..=5).map(|client| format!("c{client} → n0")).collect();
     assert_eq!(
         lanes,
-        json!(["clients n0 n1", all, without_n1, "", "no messages"])
+        json!(["clients n0 n1", all, without_n1, "", "no messages", "n0 n1"])
     );
     assert_eq!(reason, json!(["#event-0", 1, 1, HOSTILE]));
 }

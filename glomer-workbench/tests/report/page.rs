@@ -286,6 +286,8 @@ fn faults_are_listed_with_their_time_and_what_they_did() {
             r#"[:isolated {"n1" #{"n0"}}]"#
         ]
     );
+    let first = all(&page, "#faults a")[0].attr("href");
+    assert_eq!(first, Some("#event-8"), "the first event under it");
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub(super) struct Diagram<'a> {
     kept: usize,
     /// The steps at which the marked messages were sent, by their numbers.
     pub(super) marked: BTreeMap<u64, usize>,
+    /// The first steps of the faults, of those into which any event falls.
+    pub(super) faults: Vec<Option<usize>>,
 }
 
 /// What the scripts know before they load a part.
@@ -121,11 +123,12 @@ pub(super) fn diagram<'a>(
             parts[to].push(arrow());
         }
     }
+    let faults: Vec<_> = faults.iter().map(|it| extent(it, &events)).collect();
     let head = Head {
         names: &names,
         steps: events.len(),
         part: PART,
-        faults: faults.iter().filter_map(|it| extent(it, &events)).collect(),
+        faults: faults.iter().copied().flatten().collect(),
         marked: marked.iter().map(|(id, step)| (*id, *step)).collect(),
     };
     Diagram {
@@ -134,6 +137,10 @@ pub(super) fn diagram<'a>(
         events: total,
         kept: events.len(),
         marked,
+        faults: faults
+            .iter()
+            .map(|it| it.map(|(_, first, _)| first))
+            .collect(),
     }
 }
 

@@ -31,12 +31,14 @@
   let isFound = () => false;
   let found = [];
 
+  const at = async (step) => (await parts.get(Math.floor(step / size)))[step % size];
+
   // At most `most` events from a step on, or before it, whose lanes are shown.
   async function gather(step, direction, most) {
     const gathered = [];
     if (allLanes().every((lane) => hidden.has(lane))) return gathered;
     for (; gathered.length < most && step >= 0 && step < steps; step += direction) {
-      const arrows = (await parts.get(Math.floor(step / size)))[step % size].filter(isShown);
+      const arrows = (await at(step)).filter(isShown);
       if (!arrows.length) continue;
       const time = arrows[0].sent === step ? arrows[0].sentAt : arrows[0].endedAt;
       gathered.push({ step, time, arrows });
@@ -172,13 +174,14 @@
     }));
   }
 
-  // Looks at an event, in the window that is shown or in another one.
+  // Looks at an event, in the window that is shown or in another one. Its lanes are shown, too.
   async function look(step) {
     here = step;
     if (!rows.some((row) => row.step === step)) {
+      // What cannot be loaded is told where the window is opened.
+      const arrows = await at(step).catch(() => []);
+      for (const { src, dest } of arrows) [src, dest].forEach((it) => hidden.delete(laneOf(it)));
       if (!(await open(step, BEFORE))) return;
-      // If its lane is hidden, the next one is as near.
-      if (!rows.some((row) => row.step === step)) here = rows.find((row) => row.step > step)?.step ?? null;
     }
     remember();
     renderEvent();
@@ -193,12 +196,19 @@
   let remembering;
   function remember() {
     clearTimeout(remembering);
-    remembering = setTimeout(() => window.history.replaceState(null, "", `#event-${here ?? 0}`), 300);
+    remembering = setTimeout(() => window.history.replaceState(null, "", `#event-${here}`), 300);
   }
 
-  async function stepOn(direction) {
+  function stepOn(direction) {
     const row = rows.findIndex(({ step }) => step === here);
-    const next = row < 0 ? rows[0] : rows[row + direction] ?? (await gather(here + direction, direction, 1))[0];
+    const next = row < 0 ? rows[0] : rows[row + direction];
+    if (next) look(next.step);
+    else lookFrom(here + direction, direction);
+  }
+
+  // Looks at the next event that is shown.
+  async function lookFrom(step, direction) {
+    const [next] = await gather(step, direction, 1);
     if (next) look(next.step);
   }
 
@@ -256,8 +266,8 @@
     ArrowUp: () => stepOn(-1),
     ArrowRight: () => follow((arrow) => arrow.ended),
     ArrowLeft: () => follow((arrow) => arrow.sent),
-    Home: () => look(0),
-    End: () => look(steps - 1),
+    Home: () => lookFrom(0, 1),
+    End: () => lookFrom(steps - 1, -1),
     n: () => nextFound(1),
     N: () => nextFound(-1),
   };
