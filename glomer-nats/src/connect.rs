@@ -13,7 +13,7 @@ const OLDEST: (i64, i64, i64) = (2, 10, 23);
 
 /// How many messages wait to be read off a subscription, at most; the server's next are
 /// dropped, and told.
-const UNREAD: usize = 16 * 1024;
+const UNREAD: usize = 4096;
 
 /// Which server to use, and who one is to it.
 #[derive(Clone, Debug, clap::Args)]

@@ -93,11 +93,13 @@ impl Wire {
         let order = match news {
             News::Node(message) => {
                 carrier.receive(now, message);
-                for _ in 1..BATCH {
-                    match self.node.next().now_or_never() {
-                        Some(Some(message)) => carrier.receive(now, message),
-                        _ => break,
-                    }
+                let mut room = BATCH;
+                while room > 0
+                    && !carrier.is_backed_up()
+                    && let Some(Some(message)) = self.node.next().now_or_never()
+                {
+                    carrier.receive(now, message);
+                    room -= 1;
                 }
                 None
             }
@@ -145,12 +147,14 @@ impl Wire {
     async fn news(&mut self, carrier: &Carrier) -> Result<News> {
         let due = carrier.deadline().and_then(|due| self.at(due));
         let due = due.into_iter().chain(self.settles).min();
+        // Whose answers cannot be sent is not asked.
+        let takes = !self.hung_up && !carrier.is_backed_up();
         let client = &mut self.client;
         let news = tokio::select! {
             message = self.control.next() => message.map(News::Control),
             message = self.presence.next() => message.map(News::Presence),
             message = self.inbox.next() => message.map(News::Presence),
-            message = self.node.next(), if !self.hung_up => message.map(News::Node),
+            message = self.node.next(), if takes => message.map(News::Node),
             ready = poll_fn(|cx| client.poll_ready_unpin(cx)), if carrier.has_unsent() => {
                 ready?;
                 Some(News::CanPublish)

@@ -86,7 +86,7 @@ fn a_flood_without_a_server_is_dropped_and_counted() {
     let client = Asker::new(&server);
     // 100 MB.
     let flood = json!({"type": "flood", "dest": "n2", "messages": 1_000, "bytes": 100_000});
-    client.send("n1", &flood);
+    client.send("n1", &flood, 1);
     node.tells("n1: flooding");
     server.kill();
     node.tells("there is no connection to NATS; what n1 sends meanwhile is lost");
@@ -127,9 +127,7 @@ fn a_node_that_does_not_read_makes_nobody_wait_and_takes_no_memory_without_a_bou
     obey(Request::Pause { for_ms: 600_000 });
     let long = "x".repeat(1_000_000);
     // 32 MiB wait for it, and no more.
-    for _ in 0..45 {
-        client.send("n1", &json!({"type": "add", "text": long}));
-    }
+    client.send("n1", &json!({"type": "add", "text": long}), 45);
     nodes[0].tells("n1 does not read what is for it; 32 MiB wait, and what comes now is lost");
     let answer = client.call("n1", &json!({"type": "echo", "echo": long}));
     assert_eq!(answer["code"], 11, "{answer}");

@@ -1,6 +1,7 @@
 //! A cluster of carriers, and a client of it.
 
 use async_nats::Client;
+use bytes::Bytes;
 use glomer_nats::Cluster;
 use glomer_nats::control::{Reply, Request};
 use serde_json::{Value, json};
@@ -83,12 +84,15 @@ impl Asker {
         Some(serde_json::from_slice(&answer).unwrap())
     }
 
-    /// Sends a message as a client that listens where nodes do, and waits for no answer.
-    pub(crate) fn send(&self, node: &str, body: &Value) {
+    /// Sends a message as a client that listens where nodes do, so often, and waits for no answer.
+    pub(crate) fn send(&self, node: &str, body: &Value, times: usize) {
         let subject = self.cluster.node(node).unwrap();
-        let message = json!({"src": "c1", "dest": node, "body": body}).to_string();
-        let sent = self.client.publish(subject, message.into());
-        self.runtime.block_on(sent).unwrap();
+        let message = json!({"src": "c1", "dest": node, "body": body});
+        let message = Bytes::from(message.to_string());
+        for _ in 0..times {
+            let sent = self.client.publish(subject.clone(), message.clone());
+            self.runtime.block_on(sent).unwrap();
+        }
     }
 
     fn ask(&self, subject: String, payload: String) -> Vec<u8> {

@@ -25,10 +25,16 @@ impl Server {
     ///
     /// Where there is none, if `GLOMER_REQUIRE_NATS` is set.
     pub(crate) fn start() -> Option<Self> {
+        Self::with(&[])
+    }
+
+    /// The same, with more options.
+    pub(crate) fn with(options: &[&str]) -> Option<Self> {
         if !available() {
             return None;
         }
-        let mut server = Self::new(Vec::new());
+        let options = options.iter().map(|option| (*option).to_owned());
+        let mut server = Self::new(options.collect());
         server.serve();
         Some(server)
     }
