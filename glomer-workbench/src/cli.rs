@@ -29,7 +29,7 @@ enum Command {
     /// Run a Gossip Glomers challenge with its official options and targets
     Challenge(command::challenge::Args),
     /// Run nodes against a simulated network, and check what they did
-    Test(Box<Options>),
+    Test(Box<command::test::Args>),
     /// Search for the smallest run that fails as a kept one did
     Shrink(command::shrink::Args),
     /// Check a history, from wherever it is
@@ -171,9 +171,9 @@ pub(crate) fn options(words: &[String], workloads: &Workloads) -> io::Result<Opt
     let parsed = grammar(workloads).try_get_matches_from(command);
     let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
     match parsed.map_err(io::Error::other)?.command {
-        Command::Test(options) => Ok(Options {
+        Command::Test(args) => Ok(Options {
             words: words.to_vec(),
-            ..*options
+            ..args.options
         }),
         _ => Err(io::Error::other(format!(
             "`glomer {}` is no test of nodes",
@@ -215,7 +215,7 @@ fn run(workloads: &Workloads) -> ExitCode {
         Command::Challenge(args) => command::challenge::run(&args, workloads),
         Command::New(args) => command::new::run(&args),
         Command::Test(mut args) => {
-            args.words = std::env::args().skip(1).collect();
+            args.options.words = std::env::args().skip(1).collect();
             command::test::run(&args, workloads)
         }
         Command::Shrink(args) => command::shrink::run(&args, workloads),

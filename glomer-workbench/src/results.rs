@@ -289,6 +289,7 @@ fn net(journal: &Journal, invocations: usize) -> Edn {
 fn timing(timing: &Timing) -> (&'static str, Edn) {
     match timing {
         Timing::Real { lateness: how_late } => ("lateness", lateness(how_late)),
+        Timing::Elsewhere => ("clock", Edn::map([("time", Edn::kw("real"))])),
         Timing::Virtual {
             turn_latency,
             turns,

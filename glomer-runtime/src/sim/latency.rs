@@ -66,6 +66,14 @@ impl Latency {
         self.mean
     }
 
+    /// The same distribution, so many times as long.
+    pub(super) fn times(self, factor: f64) -> Latency {
+        Latency {
+            mean: self.mean.mul_f64(factor),
+            ..self
+        }
+    }
+
     /// Whether it draws anything.
     pub(super) fn is_random(&self) -> bool {
         self.shape != Shape::Constant

@@ -459,6 +459,22 @@ impl<T> Network<T> {
         self.duplicate = probability("duplicate", p);
     }
 
+    /// How likely a message between servers gets lost now.
+    pub fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    /// How likely one is delivered twice now.
+    pub fn duplicate(&self) -> f64 {
+        self.duplicate
+    }
+
+    /// How long one takes now, on a link without a latency of its own: stretched, if the network
+    /// is [slow](Network::slow).
+    pub fn latency(&self) -> Latency {
+        self.latency.times(self.stretch)
+    }
+
     /// Stretches every latency from now on by the factor, instead of an earlier factor.
     /// Maelstrom's own slow network has the factor 10.
     ///

@@ -15,9 +15,8 @@ use crate::results::{self, Ending, Expectations, Results, kinds};
 use crate::run::diagram::diagram;
 use crate::run::drive::by_turns::{self, Watch};
 use crate::run::drive::disks::Disks;
-use crate::run::drive::processes;
+use crate::run::drive::{Nodes, processes};
 use crate::run::plan::Plan;
-use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::schedule::Schedule;
 use crate::run::{Run, Timing, difference};
@@ -31,8 +30,8 @@ pub(super) struct Job<'a> {
     pub(super) options: &'a Options,
     /// What there is to choose from.
     pub(super) workloads: &'a Workloads,
-    /// How to start a node.
-    pub(super) launch: &'a Launch,
+    /// Which nodes.
+    pub(super) nodes: Nodes<'a>,
     /// What is asked and broken, if it is not drawn.
     pub(super) schedule: Option<&'a Arc<Schedule>>,
     /// Whether the user has had enough.
@@ -251,6 +250,13 @@ impl Job<'_> {
         logs: &Path,
         progress: Option<&mut Progress>,
     ) -> io::Result<Run> {
+        let mut unseen = Progress::new(true);
+        let launch = match self.nodes {
+            Nodes::Processes(launch) => launch,
+            Nodes::Elsewhere(nodes) => {
+                return nodes.run(plan, self.interrupt, progress.unwrap_or(&mut unseen));
+            }
+        };
         match options.turn_latency() {
             Some(turn_latency) => {
                 let watch = Watch {
@@ -258,20 +264,12 @@ impl Job<'_> {
                     progress,
                     log_stderr: options.log_stderr,
                 };
-                by_turns::run(plan, turn_latency, self.launch, logs, watch)
+                by_turns::run(plan, turn_latency, launch, logs, watch)
             }
             None => {
-                let mut unseen = Progress::new(true);
                 let progress = progress.unwrap_or(&mut unseen);
                 let interrupt = self.interrupt;
-                processes::run(
-                    plan,
-                    self.launch,
-                    logs,
-                    options.log_stderr,
-                    interrupt,
-                    progress,
-                )
+                processes::run(plan, launch, logs, options.log_stderr, interrupt, progress)
             }
         }
     }
@@ -398,7 +396,7 @@ impl Attempt {
         }
         let end = end.unwrap_or(words.len());
         words.splice(end..end, more);
-        words.insert(0, "glomer".to_owned());
+        words.insert(0, self.options.command.to_owned());
         shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
     }
 

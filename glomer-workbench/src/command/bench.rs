@@ -161,7 +161,7 @@ impl Load {
             problem.map_or_else(|| format!("{ending:?}").to_lowercase(), Problem::headline);
         let late = |quantile| match &run.timing {
             Timing::Real { lateness } => lateness.value_at_quantile(quantile) as f64 / 1_000.0,
-            Timing::Virtual { .. } => 0.0,
+            Timing::Virtual { .. } | Timing::Elsewhere => 0.0,
         };
         let row = format!(
             "| {} × {}, rate {}, latency {} ms | {verdict} | {:.3} s | {} | {:.2} / {:.2} / {:.2} ms | {:.0} % / {:.0} % of a core |",

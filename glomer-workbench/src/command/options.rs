@@ -65,10 +65,6 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub nodes_file: Option<PathBuf>,
 
-    /// Options of `maelstrom test` that have no effect here.
-    #[command(flatten)]
-    pub ignored: Ignored,
-
     /// How many clients work at once; 2n means two for each node
     #[arg(long, value_name = "NUM", default_value = "1n")]
     pub concurrency: Concurrency,
@@ -213,6 +209,10 @@ pub struct Options {
     /// Show no progress
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// The command that these options are for.
+    #[arg(skip = "glomer")]
+    pub command: &'static str,
 
     /// The arguments that these options were read from.
     #[arg(skip)]

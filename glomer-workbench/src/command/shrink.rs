@@ -12,6 +12,7 @@ use super::options::{Clock, Options};
 use super::test;
 use crate::cli;
 use crate::results::Ending;
+use crate::run::drive::Nodes;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::run::schedule::Schedule;
@@ -59,7 +60,7 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     let job = Job {
         options: &options,
         workloads,
-        launch: &launch,
+        nodes: Nodes::Processes(&launch),
         schedule: Some(&schedule),
         interrupt: &interrupt,
     };

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
 use super::attempt::{Attempt, Job};
-use super::options::Options;
+use super::options::{Ignored, Options};
 use super::search;
 use super::seeds::Seeds;
 use super::shrink::read;
@@ -18,37 +18,80 @@ use super::tally::Tally;
 use crate::edn::Edn;
 use crate::failures::Failures;
 use crate::results::{Ending, FAILURE};
+use crate::run::drive::{Elsewhere, Nodes};
 use crate::run::process::{Launch, stay_on_one_core};
 use crate::run::progress::Progress;
+use crate::run::schedule::Schedule;
 use crate::say::{print, tell};
 use crate::store::RunDir;
 use crate::workload::Workloads;
+
+/// What the command is given.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What counts.
+    #[command(flatten)]
+    pub options: Options,
+
+    /// Options of `maelstrom test` that have no effect here.
+    #[command(flatten)]
+    ignored: Ignored,
+}
 
 /// Runs the command.
 ///
 /// # Errors
 /// If options do not fit together, the program is not there, or results cannot be kept.
-pub fn run(options: &Options, workloads: &Workloads) -> io::Result<ExitCode> {
+pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
+    let Args { options, ignored } = args;
+    let schedule = schedule(options, workloads)?;
+    let launch = Launch {
+        program: options.program.find()?,
+        args: options.args.clone(),
+    };
+    let ignored = ignored.given();
+    if !ignored.is_empty() {
+        let verb = if ignored.len() == 1 { "has" } else { "have" };
+        tell(&format!("{} {verb} no effect here", ignored.join(", ")));
+    }
+    runs(options, workloads, Nodes::Processes(&launch), schedule)
+}
+
+/// Runs the command with nodes that another crate drives.
+///
+/// # Errors
+/// If options do not fit together, or results cannot be kept.
+pub fn run_elsewhere(
+    options: &Options,
+    workloads: &Workloads,
+    nodes: &dyn Elsewhere,
+) -> io::Result<ExitCode> {
+    let schedule = schedule(options, workloads)?;
+    runs(options, workloads, Nodes::Elsewhere(nodes), schedule)
+}
+
+/// The schedule that is asked for; and whether all that is asked for fits together.
+fn schedule(options: &Options, workloads: &Workloads) -> io::Result<Option<Arc<Schedule>>> {
     let schedule = options.schedule.as_deref().map(read).transpose()?;
     let schedule = schedule.map(Arc::new);
     options
         .fit(workloads, schedule.as_ref())
         .map_err(io::Error::other)?;
-    let launch = Launch {
-        program: options.program.find()?,
-        args: options.args.clone(),
-    };
-    let ignored = options.ignored.given();
-    if !ignored.is_empty() {
-        let verb = if ignored.len() == 1 { "has" } else { "have" };
-        tell(&format!("{} {verb} no effect here", ignored.join(", ")));
-    }
+    Ok(schedule)
+}
+
+fn runs(
+    options: &Options,
+    workloads: &Workloads,
+    nodes: Nodes<'_>,
+    schedule: Option<Arc<Schedule>>,
+) -> io::Result<ExitCode> {
     let interrupt = interrupt()?;
 
     let job = Job {
         options,
         workloads,
-        launch: &launch,
+        nodes,
         schedule: schedule.as_ref(),
         interrupt: &interrupt,
     };

@@ -144,6 +144,25 @@ impl Journal {
         }
     }
 
+    /// Adds events that someone else noted, with the same beginning of time. Their numbers follow
+    /// those of the events that are here.
+    pub fn merge(&mut self, events: impl IntoIterator<Item = NetEvent>) {
+        let next = self.events.iter().map(|event| event.id + 1).max();
+        let next = next.unwrap_or_default();
+        for event in events {
+            let NetEvent {
+                time,
+                kind,
+                id,
+                src,
+                dest,
+                body,
+            } = event;
+            self.record(time, kind, next + id, &src, &dest, &body);
+        }
+        self.events.sort_by_key(|event| event.time);
+    }
+
     fn keep(&mut self, body: &Arc<str>) -> Arc<str> {
         if body.len() <= Self::EXCERPT_BYTES {
             return body.clone();

@@ -96,7 +96,7 @@ impl fmt::Debug for Run {
 
 impl Run {
     /// What came of an engine.
-    fn of(engine: Engine, node_errors: NodeErrors, timing: Timing) -> Run {
+    pub fn of(engine: Engine, node_errors: NodeErrors, timing: Timing) -> Run {
         let startup = engine.origin().unwrap_or_default();
         let hits = engine.hits();
         let warnings = engine.warnings().to_vec();
@@ -125,6 +125,8 @@ pub enum Timing {
         /// How late messages were handed to nodes, in microseconds after they were due.
         lateness: Histogram<u64>,
     },
+    /// It ran in real time, with nodes that are elsewhere.
+    Elsewhere,
     /// It ran in virtual time, in which nothing is late.
     Virtual {
         /// How long a node took at most to get to a message that had arrived.
@@ -140,7 +142,7 @@ impl Timing {
     /// Why the run cannot be repeated, if it is known that it cannot.
     pub fn unrepeatable(&self) -> Option<&str> {
         match self {
-            Timing::Real { .. } => None,
+            Timing::Real { .. } | Timing::Elsewhere => None,
             Timing::Virtual { unrepeatable, .. } => unrepeatable.as_deref(),
         }
     }

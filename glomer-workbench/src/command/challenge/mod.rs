@@ -24,6 +24,7 @@ use super::seeds::Seeds;
 use super::test;
 use crate::cli;
 use crate::results::Ending;
+use crate::run::drive::Nodes;
 use crate::run::process::Launch;
 use crate::run::progress::Progress;
 use crate::say::print;
@@ -235,7 +236,7 @@ impl Challenge {
         let job = Job {
             options: &options,
             workloads,
-            launch: &launch,
+            nodes: Nodes::Processes(&launch),
             schedule: None,
             interrupt,
         };

@@ -14,13 +14,41 @@ mod virtual_time;
 
 #[cfg(feature = "command")]
 use std::io;
+#[cfg(feature = "command")]
+use std::sync::atomic::AtomicBool;
 
 pub use turns::TURN_LATENCY;
 
 #[cfg(feature = "command")]
+use super::Run;
+#[cfg(feature = "command")]
 use super::nemesis::Needs;
 #[cfg(feature = "command")]
 use super::plan::Plan;
+#[cfg(feature = "command")]
+use super::process::Launch;
+#[cfg(feature = "command")]
+use super::progress::Progress;
+
+/// Nodes that run in real time, and that another crate drives.
+#[cfg(feature = "command")]
+pub trait Elsewhere: Sync {
+    /// Runs a plan with them, until it is over or interrupted.
+    ///
+    /// # Errors
+    /// If they do not fit the plan, or cannot be reached.
+    fn run(&self, plan: Plan, interrupt: &AtomicBool, progress: &mut Progress) -> io::Result<Run>;
+}
+
+/// The nodes of a command.
+#[cfg(feature = "command")]
+#[derive(Clone, Copy)]
+pub(crate) enum Nodes<'a> {
+    /// Processes that the workbench starts so.
+    Processes(&'a Launch),
+    /// Those of another crate.
+    Elsewhere(&'a dyn Elsewhere),
+}
 
 /// Whether nodes that are processes, and are no more than this, can be run as planned.
 ///

@@ -2,14 +2,41 @@
 
 use std::time::Duration;
 
-use glomer_runtime::sim::Health;
+use glomer_runtime::sim::{Health, Latency};
 
 use super::{Action, Engine, NodeState, Phase};
 use crate::edn::Edn;
 use crate::history::{Op, OpType, Process};
 use crate::run::nemesis::{Effect, Step, told};
 
+/// What befalls messages on their way to a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Links {
+    /// The nodes from which none arrives.
+    pub cut: Vec<String>,
+    /// How likely one is lost that is not from a client.
+    pub loss: f64,
+    /// How likely one arrives twice.
+    pub duplicate: f64,
+    /// How long one takes.
+    pub latency: Latency,
+}
+
 impl Engine {
+    /// What is to befall messages on their way to a node now, for a drive whose nodes talk over a
+    /// network of their own.
+    pub fn links(&self, node: usize) -> Links {
+        let dest = self.address(node);
+        let others = (0..self.nodes.len()).filter(|other| *other != node);
+        let cut = others.filter(|other| self.network.is_blocked(self.address(*other), dest));
+        Links {
+            cut: cut.map(|other| self.names[other].to_string()).collect(),
+            loss: self.network.loss(),
+            duplicate: self.network.duplicate(),
+            latency: self.network.latency(),
+        }
+    }
+
     pub(super) fn strike(&mut self, now: Duration, step: Step) {
         let name = step.fault.name().to_owned();
         let (f, strike) = (step.f(), step.strike);

@@ -10,6 +10,7 @@ mod messages;
 mod operations;
 mod phases;
 
+pub use faults::Links;
 pub(crate) use messages::{is_error, json_text};
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
