@@ -80,6 +80,7 @@ mod carrier;
 mod cli;
 mod connect;
 pub mod control;
+pub mod deployment;
 mod ends;
 mod in_process;
 mod metrics;

@@ -47,7 +47,7 @@
 //! - Use nats-server 2.10.23 or later: 2.10.22 lost whole streams when its process crashed.
 //! - By default, JetStream acknowledges what is not on disk yet, and syncs every two minutes.
 //!   When several servers lose power together, or one does while another is slow, acknowledged
-//!   writes are lost, unless the server's configuration says `sync_interval: always`.
+//!   writes are lost. The [deployment](crate::deployment) page sets `sync_interval: always`.
 //! - A data file that is damaged on one server can lose acknowledged writes of the whole stream.
 //! - With fewer than three replicas, a stream does not survive the loss of a server.
 //!

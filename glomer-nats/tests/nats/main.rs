@@ -1,6 +1,7 @@
 //! The command on a real nats-server.
 
 mod call;
+mod deployment;
 mod faults;
 mod in_process;
 mod node;

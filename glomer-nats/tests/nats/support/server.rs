@@ -39,6 +39,11 @@ impl Server {
         Some(server)
     }
 
+    /// The program that it would be, where there is one.
+    pub(crate) fn program() -> Option<OsString> {
+        available().then(program)
+    }
+
     /// Starts some that are one cluster.
     pub(crate) fn cluster(count: usize) -> Option<Vec<Self>> {
         if !available() {
