@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use glomer_workbench::results::FAILURE;
+use glomer_workbench::workload::{AnyWorkload, Workload, Workloads};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::connect::ServerArgs;
-use crate::{Cluster, Name, Result, call, node, services, up};
+use crate::{Cluster, Name, Result, call, node, services, test, up};
 
 /// Run nodes that speak Maelstrom's protocol on many machines, over NATS
 #[derive(Debug, Parser)]
@@ -46,15 +48,18 @@ enum Command {
     Call(call::Args),
     /// Run seq-kv, lin-kv, lww-kv and lin-tso for the nodes of a cluster
     Services(services::Args),
+    /// Run a workload against the nodes of a cluster, break them, and check what they did
+    Test(Box<test::Args>),
 }
 
 impl Command {
-    async fn run(self) -> Result<ExitCode> {
+    async fn run(self, workloads: Workloads) -> Result<ExitCode> {
         match self {
             Self::Node(args) => node::run(args).await,
             Self::Up(args) => up::run(args).await,
             Self::Call(args) => call::run(args).await,
             Self::Services(args) => services::run(args).await,
+            Self::Test(args) => test::run(*args, workloads).await,
         }
     }
 }
@@ -81,10 +86,56 @@ impl Place {
     }
 }
 
-/// Runs the `glomer-nats` command with the arguments of this process.
-pub fn command() -> ExitCode {
-    let Arguments { log, command } = Arguments::parse();
-    block_on(log, command.run())
+/// The `glomer-nats` command, which tests with Maelstrom's workloads and those that are added.
+///
+/// A `main` that gives a command of one's own all that `glomer-nats` does, with one workload more:
+///
+/// ```no_run
+/// use glomer_nats::Cli;
+/// # use glomer_workbench::workload::Echo as Locks;
+///
+/// fn main() -> std::process::ExitCode {
+///     Cli::new().workload(Locks).run()
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Cli {
+    workloads: Workloads,
+}
+
+impl Cli {
+    /// The command with Maelstrom's workloads.
+    pub fn new() -> Cli {
+        Cli::default()
+    }
+
+    /// Adds a workload, in place of one with the same name.
+    #[must_use]
+    pub fn workload(mut self, workload: impl Workload) -> Cli {
+        self.workloads.add(AnyWorkload::new(workload));
+        self
+    }
+
+    /// Runs the command line of this process.
+    pub fn run(self) -> ExitCode {
+        run(self.workloads)
+    }
+}
+
+fn run(workloads: Workloads) -> ExitCode {
+    let grammar = Arguments::command().mut_subcommand("test", test::grammar);
+    let parsed = grammar.try_get_matches();
+    let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(Arguments { log, command }) => block_on(log, command.run(workloads)),
+        // To a test, 1 and 2 are verdicts.
+        Err(error) if error.use_stderr() && std::env::args().any(|word| word == "test") => {
+            // Nobody is left to hear it if this fails.
+            let _ = error.print();
+            ExitCode::from(FAILURE)
+        }
+        Err(error) => error.exit(),
+    }
 }
 
 /// Does what `done` does, and tells what goes wrong. It is done in this thread; what it spawns,

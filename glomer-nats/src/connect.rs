@@ -190,6 +190,8 @@ fn told(event: &Event) {
         }
         // Among them each attempt to come back that fails.
         Event::ClientError(error) => tracing::debug!("NATS: {error}"),
+        // Whoever closed it knows.
+        Event::Closed => {}
         other => tracing::warn!("NATS: {other}"),
     }
 }

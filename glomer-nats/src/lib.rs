@@ -87,11 +87,12 @@ mod metrics;
 mod node;
 mod services;
 mod subject;
+mod test;
 mod up;
 mod who;
 mod wire;
 
-pub use self::cli::command;
+pub use self::cli::Cli;
 pub use self::in_process::{run, run_with};
 pub use self::subject::{BadName, Cluster, Name};
 

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    glomer_nats::command()
+    glomer_nats::Cli::new().run()
 }

@@ -69,6 +69,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::stream::Stream;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
 use glomer_runtime::sim::service::{Json, Request, in_reply_to};
@@ -145,6 +146,26 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 /// What the services are called.
 pub(crate) const NAMES: [&str; 4] = ["lin-kv", "lin-tso", "lww-kv", "seq-kv"];
 
+/// The name of the stream that a service keeps.
+fn stream(cluster: &Cluster, service: &str) -> String {
+    format!("glomer-{}-{service}", escaped(cluster.name().as_str()))
+}
+
+/// The streams of a cluster's services in which something is that a request can find.
+pub(crate) async fn held(client: &Client, cluster: &Cluster) -> Vec<Stream> {
+    let context = async_nats::jetstream::new(client.clone());
+    let mut held = Vec::new();
+    for name in NAMES.into_iter().filter(|name| *name != "lin-tso") {
+        // Without the services there are none.
+        if let Ok(stream) = context.get_stream(stream(cluster, name)).await
+            && stream.cached_info().state.messages > 0
+        {
+            held.push(stream);
+        }
+    }
+    held
+}
+
 /// Services that run.
 #[derive(Debug)]
 pub(crate) struct Services {
@@ -204,7 +225,7 @@ impl Service {
             "lww-kv" => Read::AnyReplica,
             _ => Read::Leader,
         };
-        let stream = format!("glomer-{}-{name}", escaped(cluster.name().as_str()));
+        let stream = stream(cluster, name);
         let subject = cluster.store(name);
         let replicas = options.replicas.map(usize::from);
         let log = JetStreamLog::open(client.clone(), stream, subject, read, replicas).await?;

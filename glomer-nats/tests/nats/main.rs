@@ -4,6 +4,7 @@ mod call;
 mod deployment;
 mod faults;
 mod in_process;
+mod live;
 mod node;
 mod outages;
 mod registers;

@@ -1,0 +1,151 @@
+//! What the carriers' journals say together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use glomer_runtime::sim::Dropped;
+use glomer_workbench::run::journal::{EventKind, NetEvent};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::control::{Drop, Entry, Event};
+
+/// What a message is known by: who sent it, and the sender's clock then.
+type Known = (Arc<str>, u64);
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    src: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    dest: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+/// The events of the network between nodes and services, in an order in which no message arrives
+/// before it was sent: that of the Lamport clocks. `zero` is the beginning of time, in
+/// nanoseconds since 1970.
+///
+/// The clocks of machines differ. Where one says that something happened before its cause, it
+/// gets the time of its cause.
+///
+/// What clients ask and are answered is left out: they know it themselves. Services keep no
+/// journal. What they were sent is taken to have arrived at once, and what they sent to have been
+/// sent when it arrived.
+pub(super) fn merged(journals: Vec<Vec<Entry>>, zero: i64) -> Vec<NetEvent> {
+    let mut entries: Vec<(usize, Entry)> = Vec::new();
+    for (node, journal) in journals.into_iter().enumerate() {
+        entries.extend(journal.into_iter().map(|entry| (node, entry)));
+    }
+    // What has the same clock is not one another's cause. The sort is stable: within a journal,
+    // the order is the journal's.
+    entries.sort_by_key(|(node, entry)| (entry.clock, *node));
+    let mut merging = Merging {
+        names: HashMap::new(),
+        sent: HashMap::new(),
+        latest: HashMap::new(),
+        numbers: 0,
+        events: Vec::new(),
+    };
+    for (node, entry) in entries {
+        let time = i64::try_from(entry.at).unwrap_or(i64::MAX) - zero;
+        merging.add(node, time, &entry);
+    }
+    merging.events
+}
+
+struct Merging {
+    names: HashMap<String, Arc<str>>,
+    /// The number of each message that was sent, and when.
+    sent: HashMap<Known, (u64, i64)>,
+    /// The time of the last entry of each node.
+    latest: HashMap<usize, i64>,
+    numbers: u64,
+    events: Vec<NetEvent>,
+}
+
+impl Merging {
+    fn name(&mut self, name: &str) -> Arc<str> {
+        let known = self.names.entry(name.to_owned());
+        known.or_insert_with(|| name.into()).clone()
+    }
+
+    fn add(&mut self, node: usize, time: i64, entry: &Entry) {
+        let Ok(message) = serde_json::from_str::<Message<'_>>(entry.message.get()) else {
+            return;
+        };
+        if is_client(&message.src) || is_client(&message.dest) {
+            return;
+        }
+        let (src, dest) = (self.name(&message.src), self.name(&message.dest));
+        let body: Arc<str> = message.body.get().into();
+        let latest = self.latest.get(&node).copied().unwrap_or(i64::MIN);
+        let mut time = time.max(latest);
+        let (sent, kind) = match entry.event {
+            Event::Sent => {
+                let number = self.send(time, &src, &dest, &body);
+                self.sent.insert((src.clone(), entry.clock), (number, time));
+                if crate::services::NAMES.contains(&&*dest) {
+                    self.event(time, EventKind::Recv, number, src, dest, body);
+                }
+                self.latest.insert(node, time);
+                return;
+            }
+            Event::Received { sent } => (sent, EventKind::Recv),
+            Event::Dropped { sent, why } => (sent, EventKind::Drop(dropped(why))),
+        };
+        let sending = sent.and_then(|clock| self.sent.get(&(src.clone(), clock)).copied());
+        let number = match sending {
+            Some((number, at)) => {
+                time = time.max(at);
+                number
+            }
+            None => self.send(time, &src, &dest, &body),
+        };
+        self.event(time, kind, number, src, dest, body);
+        self.latest.insert(node, time);
+    }
+
+    fn send(&mut self, time: i64, src: &Arc<str>, dest: &Arc<str>, body: &Arc<str>) -> u64 {
+        let number = self.numbers;
+        self.numbers += 1;
+        let (src, dest, body) = (src.clone(), dest.clone(), body.clone());
+        self.event(time, EventKind::Send, number, src, dest, body);
+        number
+    }
+
+    fn event(
+        &mut self,
+        time: i64,
+        kind: EventKind,
+        id: u64,
+        src: Arc<str>,
+        dest: Arc<str>,
+        body: Arc<str>,
+    ) {
+        self.events.push(NetEvent {
+            time,
+            kind,
+            id,
+            src,
+            dest,
+            body,
+        });
+    }
+}
+
+/// Whether a name is one that carriers give clients, or their own.
+fn is_client(name: &str) -> bool {
+    name.starts_with('c')
+}
+
+fn dropped(why: Drop) -> Dropped {
+    match why {
+        Drop::Cut => Dropped::Partition,
+        Drop::Down => Dropped::Down,
+        Drop::Loss | Drop::Unread | Drop::Disconnected | Drop::TooLong | Drop::Invalid => {
+            Dropped::Loss
+        }
+    }
+}
