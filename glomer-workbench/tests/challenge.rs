@@ -164,3 +164,51 @@ fn programs_are_looked_for_by_name() {
         stderr(&ran)
     );
 }
+
+#[test]
+fn the_workflow_grades_what_a_learner_has() {
+    let place = tempfile::tempdir().unwrap();
+    let node = node(place.path(), "False");
+    let workflow = concat!(env!("CARGO_MANIFEST_DIR"), "/../challenges/grade.yml");
+    let workflow = fs::read_to_string(workflow).unwrap();
+    let read = |file| fs::read_to_string(place.path().join(file)).unwrap();
+    let (_, step) = workflow
+        .split_once("- name: Grade\n        run: |\n")
+        .unwrap();
+    let lines = step
+        .lines()
+        .map_while(|line| line.strip_prefix("          "));
+    let script: String = lines.map(|line| format!("{line}\n")).collect();
+    let path = std::env::var("PATH").unwrap();
+    let glomer = Path::new(GLOMER).parent().unwrap().display();
+    let grade = |challenges: &str, program: &str| {
+        Command::new("bash")
+            .args(["-e", "-c", &script])
+            .current_dir(place.path())
+            .env("PATH", format!("{glomer}:{path}"))
+            .env("CHALLENGES", challenges)
+            .env("PROGRAM", program)
+            .env("CLOCK", "virtual")
+            .env("GITHUB_STEP_SUMMARY", "summary.md")
+            .output()
+            .unwrap()
+    };
+    let graded = grade("3a", node.to_str().unwrap());
+    assert_eq!(graded.status.code(), Some(0), "{}", stderr(&graded));
+    let summary = read("summary.md");
+    assert_eq!(summary, stdout(&graded));
+    let mut lines = summary.lines();
+    let state = lines.find(|line| line.starts_with("3a ")).unwrap();
+    assert!(state.ends_with(" done"), "{summary}");
+    let outcome: Value = serde_json::from_str(&read("3a.json")).unwrap();
+    assert_eq!(outcome[0]["done"], true, "{outcome}");
+
+    // There is none for this one, and all others are graded all the same.
+    let graded = grade("1 3a", "");
+    assert_eq!(graded.status.code(), Some(1), "{}", stderr(&graded));
+    assert!(
+        stdout(&graded).contains("1   Echo\n"),
+        "{}",
+        stdout(&graded)
+    );
+}
