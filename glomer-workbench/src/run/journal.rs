@@ -66,7 +66,7 @@ impl Journal {
     pub const BYTES: usize = 128 << 20;
     /// How many bytes the long bodies may have together that are kept whole. Each event
     /// counts its own, so a message that is sent and received counts twice.
-    pub const WHOLE_BYTES: usize = 8 << 20;
+    pub const WHOLE_BYTES: usize = 32 << 20;
     /// How much is kept of a long body beyond that. No body of this length is ever cut.
     pub const EXCERPT_BYTES: usize = 512;
 

@@ -102,7 +102,7 @@ fn every_picture_shows_what_happened() {
         (forbidden, characters_that_xml_forbids_are_replaced),
         (much_to_say, labels_say_what_there_is_room_for),
         (race, a_label_that_would_cover_another_is_left_out),
-        (long_body, a_body_that_the_journal_cut_says_so),
+        (long_bodies, a_body_that_is_too_long_says_so),
         (Report::new, the_events_under_a_fault_are_shaded),
         (together, the_names_of_faults_do_not_cover_each_other),
         (no_further, a_run_that_came_no_further_than_init_shows_init),
@@ -286,26 +286,33 @@ fn a_label_that_would_cover_another_is_left_out(svg: &Document<'_>) {
     );
 }
 
-fn long_body() -> Report {
+/// Forty long bodies, and one that is too long to be kept whole.
+fn long_bodies() -> Report {
     let mut net = Net::default();
-    let body = |bytes| format!(r#"{{"type":"read_ok","messages":"{}"}}"#, "x".repeat(bytes));
-    let (whole, cut) = (body(50_000), body(Journal::WHOLE_BYTES));
-    net.send((1, 1), ("n0", "n1"), &whole);
-    net.send((2, 2), ("n1", "n0"), &cut);
+    for id in 0..=40 {
+        let bytes = if id == 40 {
+            Journal::WHOLE_BYTES
+        } else {
+            100_000
+        };
+        let text = "x".repeat(bytes);
+        let body = format!(r#"{{"type":"read_ok","id":{id},"messages":"{text}"}}"#);
+        net.send((id as i64, id), ("n0", "n1"), &body);
+    }
     of(net.0)
 }
 
-fn a_body_that_the_journal_cut_says_so(svg: &Document<'_>) {
+fn a_body_that_is_too_long_says_so(svg: &Document<'_>) {
     let arrows = arrows(svg);
-    let [whole, cut] = ["n0 → n1", "n1 → n0"].map(|way| arrow(&arrows, way));
-    assert!(whole.tooltip.ends_with("x\"}"));
-    assert!(whole.tooltip.len() > 50_000);
+    let [whole, cut] = [0, 40].map(|id| arrow(&arrows, &format!("\"id\":{id},")));
+    assert!(whole.tooltip.ends_with("xxx…"), "{}", whole.tooltip);
+    assert!(whole.tooltip.len() < 1_500);
     assert!(
-        cut.tooltip.ends_with("… (8388640 bytes)"),
+        cut.tooltip.ends_with("… (33554472 bytes)"),
         "{}",
         cut.tooltip
     );
-    assert_eq!(cut.label.as_deref(), Some("read_ok"));
+    assert_eq!(cut.label.as_deref(), Some("read_ok id=…"));
 }
 
 fn the_events_under_a_fault_are_shaded(svg: &Document<'_>) {
@@ -413,7 +420,15 @@ fn a_reader_finds_the_way_through_a_long_run() {
     }
     let shown = "const shown = () => find('.window output').value;
         const tooltip = (text) => all('.message title').find((it) => it.textContent.includes(text));
-        const here = () => find('.event p')?.textContent ?? '';";
+        const here = () => find('.event p')?.textContent ?? '';
+        const search = find('.search input');
+        const count = () => find('.search output').value;
+        const enter = async (text) => {
+            search.value = text;
+            search.dispatchEvent(new window.Event('input', {bubbles: true}));
+            await until(() => /^[0-9,]+ message/.test(count()));
+            return count();
+        };";
     let scripts = [
         // The slider goes to any place, in a part that is not in the page.
         ("", "const first = shown();
@@ -446,15 +461,7 @@ fn a_reader_finds_the_way_through_a_long_run() {
             await until(() => window.location.hash === '#event-260');
             return [jumped, ...end, shown()];"),
         // A search marks messages in the whole run, and leads to them.
-        ("", "const search = find('.search input');
-            const count = () => find('.search output').value;
-            const enter = async (text) => {
-                search.value = text;
-                search.dispatchEvent(new window.Event('input', {bubbles: true}));
-                await until(() => count().includes('message'));
-                return count();
-            };
-            const many = await enter('msg_id 3');
+        ("", "const many = await enter('msg_id 3');
             const marked = all('.message.found').length;
             const one = await enter('2400');
             press('n');
@@ -491,8 +498,22 @@ fn a_reader_finds_the_way_through_a_long_run() {
         const marked = ['.lamport .told', '.whole .told'].map((it) => all(it).length);
         return [window.location.hash, ...marked, find('.event pre').textContent];";
     asked.push((&lost, "", script));
+    // Parts end where bodies are long, and what of these is not there is told.
+    let heavy = long_bodies();
+    let script = format!(
+        "{shown} const found = await enter('39');
+        press('n');
+        await until(() => here());
+        const whole = find('.event pre').textContent.length;
+        await enter('40');
+        press('n');
+        await until(() => here().includes('event 40'));
+        return [found, whole, find('.event pre').textContent.length, shown()];"
+    );
+    asked.push((&heavy, "", &script));
+    assert!(heavy.file("index.html").len() < 2 << 20);
     let Some(answers) = ask(&asked) else { return };
-    let [slider, keys, search, lanes, reason] = <[Value; 5]>::try_from(answers).unwrap();
+    let [slider, keys, search, lanes, reason, heavy] = <[Value; 6]>::try_from(answers).unwrap();
     let window = |from, to, [first, last]: [&str; 2]| {
         format!("{from} to {to}, events {first} to {last} of 5,007")
     };
@@ -524,5 +545,8 @@ fn a_reader_finds_the_way_through_a_long_run() {
         lanes,
         json!(["clients n0 n1", all, without_n1, "", "no messages", "n0 n1"])
     );
+    let found = "1 message; of 1 long one only the beginning is kept";
+    let whole = "0.00 ms to 40.00 ms, events 0 to 40 of 41";
+    assert_eq!(heavy, json!([found, 100_040, 530, whole]));
     assert_eq!(reason, json!(["#event-0", 1, 1, HOSTILE]));
 }

@@ -2,9 +2,9 @@
 //!
 //! What is drawn is a matter of the scripts beside this file: a window of the run, its lanes
 //! chosen by the reader. Here is what they draw from: every message as an arrow between two
-//! steps, one step per event. The arrows are in parts of so many steps each. The first is in
-//! the page; the others are files of their own, which a page opened from a disk can load as
-//! scripts only. An arrow between two parts is in both.
+//! steps, one step per event. The arrows are in parts of some steps each. The first is in the
+//! page; the others are files of their own, which a page opened from a disk can load as scripts
+//! only. An arrow between two parts is in both.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -25,8 +25,9 @@ pub(super) const SCRIPT: &str = concat!(
 );
 const STYLE: &str = include_str!("picture.css");
 
-/// So many steps are a part.
-const PART: usize = 2_000;
+/// A part has no more steps than these, and ends where its bodies come to so many bytes.
+const MOST_STEPS: usize = 2_000;
+const ENOUGH_BYTES: usize = 512 << 10;
 
 /// The messages of a run.
 pub(super) struct Diagram<'a> {
@@ -49,9 +50,9 @@ pub(super) struct Diagram<'a> {
 struct Head<'a> {
     /// Everyone who sends or receives, in the order of the lanes.
     names: &'a [&'a str],
-    /// How many steps there are, and of how many a part is made.
+    /// How many steps there are, and with which of them the parts begin.
     steps: usize,
-    part: usize,
+    starts: &'a [usize],
     /// The faults, each with its first step and the one past its last.
     faults: Vec<(&'a str, usize, usize)>,
     /// The numbers of marked messages, each with the step at which it was sent.
@@ -94,8 +95,9 @@ pub(super) fn diagram<'a>(
         .collect();
 
     let last = events.last().map_or(0, |event| event.time);
-    let mut parts: Vec<Vec<Arrow<'_>>> = Vec::new();
-    parts.resize_with(events.len().div_ceil(PART).max(1), Vec::new);
+    let starts = starts(&events);
+    let part = |step: usize| starts.partition_point(|start| *start <= step) - 1;
+    let mut parts: Vec<Vec<Arrow<'_>>> = starts.iter().map(|_| Vec::new()).collect();
     for (sent, end) in ways(&events) {
         let message = events[sent];
         let (end, fate) = match end {
@@ -116,8 +118,7 @@ pub(super) fn diagram<'a>(
                 &message.body,
             )
         };
-        let from = sent / PART;
-        let to = end.map_or(from, |(step, _)| step.min(events.len() - 1) / PART);
+        let (from, to) = (part(sent), part(end.map_or(sent, |(step, _)| step)));
         parts[from].push(arrow());
         if to != from {
             parts[to].push(arrow());
@@ -127,7 +128,7 @@ pub(super) fn diagram<'a>(
     let head = Head {
         names: &names,
         steps: events.len(),
-        part: PART,
+        starts: &starts,
         faults: faults.iter().copied().flatten().collect(),
         marked: marked.iter().map(|(id, step)| (*id, *step)).collect(),
     };
@@ -255,6 +256,20 @@ fn names<'a>(events: &[&'a NetEvent]) -> Vec<&'a str> {
         }
     });
     names
+}
+
+/// The first steps of the parts, of which there is one at least.
+fn starts(events: &[&NetEvent]) -> Vec<usize> {
+    let mut starts = vec![0];
+    let (mut first, mut bytes) = (0, 0);
+    for (step, event) in events.iter().enumerate() {
+        if step - first == MOST_STEPS || bytes >= ENOUGH_BYTES {
+            (first, bytes) = (step, 0);
+            starts.push(step);
+        }
+        bytes += event.body.len();
+    }
+    starts
 }
 
 /// The steps at which messages were sent and ended, once for each of their ends.

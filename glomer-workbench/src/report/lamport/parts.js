@@ -5,20 +5,35 @@
 class Parts {
   // So many parts are kept; the others can be loaded again.
   static MOST = 30;
-  #size;
+  #starts;
+  #steps;
+  #first;
   #kept = new Map();
   #arrived = new Map();
 
-  constructor(size, first) {
-    this.#size = size;
-    this.first = this.#steps(0, first);
+  // `starts` are the first steps of the parts, `steps` is how many there are in all, and `first`
+  // is the first part.
+  constructor(starts, steps, first) {
+    this.#starts = starts;
+    this.#steps = steps;
+    this.#first = this.#bySteps(0, first);
     // What the files of the parts call.
     globalThis.part = (number, arrows) => this.#arrived.set(number, arrows);
   }
 
-  // The arrows of a part, by their steps from its first on.
-  async get(number) {
-    if (number === 0) return this.first;
+  // The arrows that begin or end at a step.
+  async at(step) {
+    const number = this.#starts.findLastIndex((start) => start <= step);
+    return (await this.#get(number))[step - this.#starts[number]];
+  }
+
+  // All parts, one after the other: the first step, and the arrows of each step.
+  async *all() {
+    for (const [number, start] of this.#starts.entries()) yield [start, await this.#get(number)];
+  }
+
+  async #get(number) {
+    if (number === 0) return this.#first;
     const part = this.#kept.get(number) ?? this.#load(number);
     // The one that was not wanted for the longest time is let go.
     this.#kept.delete(number);
@@ -34,7 +49,7 @@ class Parts {
       script.src = `messages/${number}.js`;
       script.onload = () => {
         script.remove();
-        resolve(this.#steps(number, this.#arrived.get(number)));
+        resolve(this.#bySteps(number, this.#arrived.get(number)));
         this.#arrived.delete(number);
       };
       script.onerror = () => {
@@ -46,9 +61,10 @@ class Parts {
     });
   }
 
-  #steps(number, arrows) {
-    const first = number * this.#size;
-    const steps = Array.from({ length: this.#size }, () => []);
+  #bySteps(number, arrows) {
+    const first = this.#starts[number];
+    const past = this.#starts[number + 1] ?? this.#steps;
+    const steps = Array.from({ length: past - first }, () => []);
     for (const [id, [src, dest], [sent, sentAt], end, fate, body] of arrows) {
       const [ended, endedAt] = end ?? [null, null];
       const arrow = { id, src, dest, sent, sentAt, ended, endedAt, fate, body };

@@ -13,6 +13,8 @@ const FAULT_NAME = 60;
 const LETTER = 5.7;
 const ABOVE = [5, 11];
 const LONGEST = 56;
+// A tooltip has no room for more of a body, which stands in full below the diagram.
+const TOOLTIP = 1000;
 // The grid on which the place of a label is marked as taken.
 const CELL = 6;
 
@@ -33,7 +35,7 @@ function moment(ns) {
 }
 
 function shorten(text, most) {
-  const letters = [...text];
+  const letters = [...text.slice(0, 2 * most + 2)];
   return letters.length > most ? letters.slice(0, Math.max(most - 1, 0)).join("") + "…" : text;
 }
 
@@ -114,7 +116,7 @@ function draw(into, rows, { names, lanes, lane, faults, mark, room }) {
     add(
       "g",
       { class: classes.filter(Boolean).join(" "), "data-sent": arrow.sent, "data-end": arrow.ended ?? "" },
-      svg("title", {}, `${way(arrow, names)}\n${arrow.body}`),
+      svg("title", {}, `${way(arrow, names)}\n${shorten(arrow.body, TOOLTIP)}`),
       svg("path", { class: "reach", d }),
       svg("path", { d }),
       ...label(from, to, kind, text, taken),

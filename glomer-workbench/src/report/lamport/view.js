@@ -8,8 +8,8 @@
   const CLIENTS = 8;
 
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
-  const { names, steps, part: size, faults, marked } = read("messages-head");
-  const parts = new Parts(size, read("messages-part"));
+  const { names, steps, starts, faults, marked } = read("messages-head");
+  const parts = new Parts(starts, steps, read("messages-part"));
   const told = new Map(marked);
 
   const root = document.querySelector(".diagram");
@@ -31,14 +31,12 @@
   let isFound = () => false;
   let found = [];
 
-  const at = async (step) => (await parts.get(Math.floor(step / size)))[step % size];
-
   // At most `most` events from a step on, or before it, whose lanes are shown.
   async function gather(step, direction, most) {
     const gathered = [];
     if (allLanes().every((lane) => hidden.has(lane))) return gathered;
     for (; gathered.length < most && step >= 0 && step < steps; step += direction) {
-      const arrows = (await at(step)).filter(isShown);
+      const arrows = (await parts.at(step)).filter(isShown);
       if (!arrows.length) continue;
       const time = arrows[0].sent === step ? arrows[0].sentAt : arrows[0].endedAt;
       gathered.push({ step, time, arrows });
@@ -179,7 +177,7 @@
     here = step;
     if (!rows.some((row) => row.step === step)) {
       // What cannot be loaded is told where the window is opened.
-      const arrows = await at(step).catch(() => []);
+      const arrows = await parts.at(step).catch(() => []);
       for (const { src, dest } of arrows) [src, dest].forEach((it) => hidden.delete(laneOf(it)));
       if (!(await open(step, BEFORE))) return;
     }
@@ -234,21 +232,24 @@
     render();
     output.value = "";
     if (!wanted) return;
-    const number = Math.max(Math.ceil(steps / size), 1);
+    let cut = 0;
     try {
-      for (let i = 0; i < number; i++) {
-        output.value = `searching, ${Math.round((100 * i) / number)} %`;
-        const part = await parts.get(i);
+      for await (const [start, part] of parts.all()) {
         if (own !== searching) return;
-        part.forEach((arrows, step) => {
-          if (arrows.some((arrow) => arrow.sent === i * size + step && isFound(arrow))) found.push(i * size + step);
+        output.value = `searching, ${Math.round((100 * start) / steps)} %`;
+        part.forEach((arrows, i) => {
+          const sent = arrows.filter((arrow) => arrow.sent === start + i);
+          if (sent.some(isFound)) found.push(start + i);
+          if (sent.some(({ body }) => /… \(\d+ bytes\)$/.test(body))) cut += 1;
         });
       }
     } catch (error) {
       output.value = error.message;
       return;
     }
-    output.value = `${found.length.toLocaleString("en")} ${found.length === 1 ? "message" : "messages"}`;
+    if (own !== searching) return;
+    const number = (n, name) => `${n.toLocaleString("en")} ${name}${n === 1 ? "" : "s"}`;
+    output.value = number(found.length, "message") + (cut ? `; of ${number(cut, "long one")} only the beginning is kept` : "");
     renderWhole();
   }
 
