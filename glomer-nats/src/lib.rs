@@ -23,7 +23,10 @@
 //!     --id n1 --nodes n1,n2,n3 -- PROGRAM ARGS
 //! ```
 //!
-//! A Rust node can do without the pipes between, and [`run`] in its own process.
+//! A Rust node can do without the pipes between, and [`run`] in its own process. The
+//! [deployment] page goes from there to three machines, step by step. Nodes find Maelstrom's
+//! [services] where `glomer-nats services` runs, and `glomer-nats test` runs the workbench's
+//! workloads against the cluster, and [breaks](mod@test) it.
 //!
 //! # Clients
 //!
@@ -85,9 +88,9 @@ mod ends;
 mod in_process;
 mod metrics;
 mod node;
-mod services;
+pub mod services;
 mod subject;
-mod test;
+pub mod test;
 mod up;
 mod who;
 mod wire;

@@ -52,11 +52,19 @@ impl Carriers {
             .timeout(Some(PATIENCE));
         let subject = self.cluster.control(node);
         let answer = self.client.send_request(subject, ask).await;
-        let answer = answer.map_err(|error| format!("its carrier does not answer: {error}"))?;
+        let answer =
+            answer.map_err(|error| format!("the carrier of {node} does not answer: {error}"))?;
         match serde_json::from_slice(&answer.payload)? {
-            Reply::Refused { text } => Err(format!("its carrier refuses: {text}").into()),
+            Reply::Refused { text } => Err(text.into()),
             reply => Ok(reply),
         }
+    }
+
+    /// Ends a node, so that it begins anew, and has its carrier note what becomes of messages.
+    pub(super) async fn stop(&self, node: &Name, for_ms: u64) -> Result<()> {
+        self.ask(node, &Request::Kill { for_ms }).await?;
+        self.ask(node, &Request::StartJournal).await?;
+        Ok(())
     }
 
     /// Waits until a node runs and has answered its `init`.
@@ -94,7 +102,7 @@ impl Carriers {
         loop {
             let reply = self.ask(node, &Request::ReadJournal { from }).await?;
             let Reply::Journal(page) = reply else {
-                return Err("its carrier answers something else than its journal".into());
+                return Err("it answers something else than a journal".into());
             };
             lost += page.lost;
             from = page.next;

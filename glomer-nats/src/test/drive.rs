@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use glomer_workbench::run::drive::Elsewhere;
 use glomer_workbench::run::engine::{Action, Engine, Links};
 use glomer_workbench::run::node_errors::NodeErrors;
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::carriers::{Carriers, Order, Told, obey};
@@ -53,8 +54,8 @@ impl Live {
     ) -> Result<Run> {
         if plan.faults.named("wipe").is_some() {
             return Err(
-                "--nemesis wipe: the disks of these nodes are on other machines, out of \
-                        reach; leave it out"
+                "--nemesis wipe: the disks of these nodes are on other machines, out of reach; \
+                 leave it out"
                     .into(),
             );
         }
@@ -65,10 +66,28 @@ impl Live {
             .map(|name| name.parse())
             .collect::<Result<_, _>>()?;
         let carriers = Carriers::new(self.client.clone(), self.cluster.clone());
+        let mut obeying = JoinSet::new();
+        let run = self.through(plan, &names, &carriers, &mut obeying, interrupt, progress);
+        let run = run.await;
+        // Whatever came of it, the nodes are left whole, and no order comes after that.
+        obeying.shutdown().await;
+        join_all(names.iter().map(|name| carriers.leave(name))).await;
+        run
+    }
+
+    async fn through(
+        &self,
+        plan: Plan,
+        names: &[Name],
+        carriers: &Carriers,
+        obeying: &mut JoinSet<()>,
+        interrupt: &AtomicBool,
+        progress: &mut Progress,
+    ) -> Result<Run> {
         let (tell, told) = mpsc::unbounded_channel();
         let orders = names.iter().cloned().enumerate().map(|node| {
             let (order, orders) = mpsc::unbounded_channel();
-            tokio::spawn(obey(carriers.clone(), node, orders, tell.clone()));
+            obeying.spawn(obey(carriers.clone(), node, orders, tell.clone()));
             order
         });
         let inbox = self.client.new_inbox();
@@ -87,7 +106,8 @@ impl Live {
             told,
         };
         let zero = SystemTime::UNIX_EPOCH.elapsed()?;
-        driver.start_anew();
+        let stop = |name| carriers.stop(name, driver.lasts);
+        try_join_all(names.iter().map(stop)).await?;
         let held = services::held(&self.client, &self.cluster).await;
         for stream in &held {
             if self.fresh {
@@ -100,14 +120,10 @@ impl Live {
             }
         }
         driver.engine.start(Duration::ZERO);
-        let driven = driver.drive(&mut answers, interrupt, progress).await;
-        // The last orders come first.
-        driver.orders.clear();
+        driver.drive(&mut answers, interrupt, progress).await?;
         let origin = driver.engine.origin().unwrap_or_default();
         let zero = i64::try_from((zero + origin).as_nanos())?;
         let read = join_all(names.iter().map(|name| carriers.journal(name))).await;
-        join_all(names.iter().map(|name| carriers.leave(name))).await;
-        driven?;
         let mut run = Run::of(driver.engine, NodeErrors::default(), Timing::Elsewhere);
         let mut journals = Vec::new();
         for (name, read) in names.iter().zip(read) {
@@ -148,15 +164,6 @@ struct Driver {
 }
 
 impl Driver {
-    /// Has every node begin anew, and tell what becomes of its messages.
-    fn start_anew(&self) {
-        let for_ms = self.lasts;
-        for node in 0..self.orders.len() {
-            self.order(node, Order::Ask(Request::Kill { for_ms }));
-            self.order(node, Order::Ask(Request::StartJournal));
-        }
-    }
-
     async fn drive(
         &mut self,
         answers: &mut async_nats::Subscriber,

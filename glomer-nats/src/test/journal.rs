@@ -149,3 +149,84 @@ fn dropped(why: Drop) -> Dropped {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(clock: u64, at: u64, event: Event, message: &str) -> Entry {
+        Entry {
+            clock,
+            at,
+            event,
+            message: RawValue::from_string(message.to_owned()).unwrap(),
+        }
+    }
+
+    /// The events as `time kind id src dest`.
+    fn told(journals: Vec<Vec<Entry>>) -> Vec<String> {
+        let told = |event: &NetEvent| {
+            let NetEvent {
+                time,
+                kind,
+                id,
+                src,
+                dest,
+                ..
+            } = event;
+            format!("{time} {kind:?} {id} {src} {dest}")
+        };
+        merged(journals, 1_000).iter().map(told).collect()
+    }
+
+    const HELLO: &str = r#"{"src": "n1", "dest": "n2", "body": {"type": "hello"}}"#;
+
+    #[test]
+    fn no_message_arrives_before_it_was_sent_whatever_the_clocks_say() {
+        let received = Event::Received { sent: Some(5) };
+        let cut = Event::Dropped {
+            sent: Some(6),
+            why: Drop::Cut,
+        };
+        let n1 = vec![
+            entry(5, 1_100, Event::Sent, HELLO),
+            entry(6, 1_110, Event::Sent, HELLO),
+        ];
+        // Its clock is 100 ns late.
+        let n2 = vec![
+            entry(6, 1_020, received, HELLO),
+            entry(7, 1_030, cut, HELLO),
+        ];
+        assert_eq!(
+            told(vec![n1, n2]),
+            [
+                "100 Send 0 n1 n2",
+                "110 Send 1 n1 n2",
+                "100 Recv 0 n1 n2",
+                "110 Drop(Partition) 1 n1 n2",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_keeps_no_journal_is_spoken_for() {
+        let ask = r#"{"src": "n1", "dest": "lin-kv", "body": {"type": "read", "key": 1}}"#;
+        let answer = r#"{"src": "lin-kv", "dest": "n1", "body": {"type": "read_ok"}}"#;
+        let client = r#"{"src": "c:_INBOX.7", "dest": "n1", "body": {"type": "read"}}"#;
+        let unsent = Event::Received { sent: None };
+        let n1 = vec![
+            entry(1, 1_001, unsent, client),
+            entry(2, 1_002, Event::Sent, ask),
+            entry(3, 1_003, unsent, answer),
+        ];
+        assert_eq!(
+            told(vec![n1]),
+            [
+                "2 Send 0 n1 lin-kv",
+                "2 Recv 0 n1 lin-kv",
+                "3 Send 1 lin-kv n1",
+                "3 Recv 1 lin-kv n1",
+            ]
+        );
+    }
+}

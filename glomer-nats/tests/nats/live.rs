@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Asker, Output, Running, Server, carriers};
+use crate::support::{Asker, Output, PLAIN, Running, Server, carrier, carriers, example};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -14,8 +14,8 @@ fn start(server: &Server, arguments: &[&str]) -> Vec<Running> {
     carriers(server, &NODES, &[&["python3", node], arguments].concat())
 }
 
-/// Broadcasts while the network is cut; gives what the command told, and the results.
-fn broadcast(server: &Server, more: &[&str]) -> (Output, TempDir, Value) {
+/// Runs a workload; gives what the command told, what it kept, and the results.
+fn tested(server: &Server, workload: &str, more: &[&str]) -> (Output, TempDir, Value) {
     let store = TempDir::new().unwrap();
     let (dir, url) = (store.path().to_str().unwrap(), server.url());
     let place = [
@@ -29,7 +29,7 @@ fn broadcast(server: &Server, more: &[&str]) -> (Output, TempDir, Value) {
     ];
     let workload = [
         "-w",
-        "broadcast",
+        workload,
         "--rate",
         "20",
         "--time-limit",
@@ -37,19 +37,15 @@ fn broadcast(server: &Server, more: &[&str]) -> (Output, TempDir, Value) {
         "--seed",
         "1",
     ];
-    let faults = [
-        "--nemesis",
-        "partition",
-        "--nemesis-interval",
-        "1",
-        "--recovery-time",
-        "1",
-    ];
-    let output = Output::of(&[&place[..], &workload, &faults, more].concat());
+    let times = ["--nemesis-interval", "1", "--recovery-time", "1"];
+    let output = Output::of(&[&place[..], &workload, &times, more].concat());
     let results = store.path().join("latest/results.json");
     let results = fs::read(results).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     (output, store, serde_json::from_slice(&results).unwrap())
 }
+
+/// What cuts the network now and then.
+const PARTITION: [&str; 2] = ["--nemesis", "partition"];
 
 #[test]
 fn a_node_that_tells_again_loses_nothing_to_a_partition() {
@@ -60,7 +56,7 @@ fn a_node_that_tells_again_loses_nothing_to_a_partition() {
     let client = Asker::new(&server);
     // What an earlier run left is not there any more.
     client.call("n1", &json!({"type": "broadcast", "message": 1_000_000}));
-    let (output, store, results) = broadcast(&server, &[]);
+    let (output, store, results) = tested(&server, "broadcast", &PARTITION);
     assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(results["valid?"], true);
     // What carriers noted is counted, and on the page.
@@ -87,7 +83,7 @@ fn what_the_partition_took_from_a_node_that_tells_once_is_told() {
         return;
     };
     let _nodes = start(&server, &["once"]);
-    let (output, _store, results) = broadcast(&server, &[]);
+    let (output, _store, results) = tested(&server, "broadcast", &PARTITION);
     assert_eq!(output.code, 1, "{output:?}");
     assert_eq!(results["valid?"], false);
     assert!(
@@ -96,6 +92,33 @@ fn what_the_partition_took_from_a_node_that_tells_once_is_told() {
     );
     assert!(output.stdout.contains("is lost."), "{output:?}");
     assert!(output.stdout.contains("the partition of"), "{output:?}");
+}
+
+#[test]
+fn a_node_that_keeps_what_it_was_told_in_seq_kv_may_be_killed() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let url = server.url();
+    let services = Running::start(&["services", "--server", &url, "--cluster", "test"]);
+    services.tells("the services of the cluster test run");
+    let node = example("g-counter-node");
+    let _nodes = carriers(&server, &NODES, &[node.to_str().unwrap()]);
+    // What an earlier run left goes.
+    let client = Asker::new(&server);
+    client.call("lin-kv", &json!({"type": "write", "key": "x", "value": 1}));
+    let more = ["--nemesis", "kill,partition", "--fresh"];
+    let (output, store, results) = tested(&server, "g-counter", &more);
+    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(results["valid?"], true);
+    let page = fs::read_to_string(store.path().join("latest/index.html")).unwrap();
+    assert!(page.contains("seq-kv"));
+    let read = client.call("lin-kv", &json!({"type": "read", "key": "x"}));
+    assert_eq!(read["code"], 20);
+    // What this run left is told by the next one that leaves it.
+    let (output, ..) = tested(&server, "echo", &["--time-limit", "1"]);
+    let told = "glomer-test-seq-kv holds what was written before this run";
+    assert!(output.stderr.contains(told), "{output:?}");
 }
 
 #[test]
@@ -125,4 +148,19 @@ fn what_is_for_nodes_of_the_workbench_is_refused() {
         assert_eq!(output.code, 255, "{output:?}");
         assert!(output.stderr.contains(more[0]), "{output:?}");
     }
+}
+
+#[test]
+fn nodes_that_are_not_to_be_broken_are_not() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let node = carrier(&server, "n1", "n1", &["--no-faults"], &PLAIN);
+    node.tells("n1 is ready");
+    let store = TempDir::new().unwrap();
+    let (dir, url) = (store.path().to_str().unwrap(), server.url());
+    let place = ["--server", &url, "--cluster", "test", "--store", dir];
+    let output = Output::of(&[&["test", "-w", "echo"][..], &place].concat());
+    assert_eq!(output.code, 255, "{output:?}");
+    assert!(output.stderr.contains("--no-faults"), "{output:?}");
 }

@@ -1,11 +1,11 @@
 //! The services on real servers.
 
 use std::process::{Child, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, Request, jetstream};
+use async_nats::{Client, Request, ServerAddr, jetstream};
 use glomer_runtime::Rng;
 use serde_json::{Value, json};
 
@@ -145,18 +145,12 @@ async fn killed(times: usize) {
     };
     let urls: Vec<String> = servers.iter().map(Server::url).collect();
     let urls = urls.join(",");
-    let client = async_nats::ConnectOptions::new()
-        .connect(
-            urls.split(',')
-                .map(|url| url.parse().unwrap())
-                .collect::<Vec<async_nats::ServerAddr>>(),
-        )
-        .await
-        .unwrap();
+    let addresses: Vec<ServerAddr> = urls.split(',').map(|url| url.parse().unwrap()).collect();
+    let client = async_nats::connect(addresses).await.unwrap();
     let _instances = Instances::start(2, &urls, &client).await;
 
-    let told = Arc::new(AtomicU64::new(0));
-    let enough = Arc::new(AtomicU64::new(u64::MAX));
+    let told = Arc::new(Told::default());
+    let enough = Arc::new(AtomicBool::new(false));
     let clients = {
         let (client, told) = (client.clone(), Arc::clone(&told));
         let enough = Arc::clone(&enough);
@@ -165,14 +159,16 @@ async fn killed(times: usize) {
             async move {
                 let reply = ask_text(&client, "lin-kv", body).await?;
                 // An error that says that nobody knows, or that nothing was done, is no progress.
-                if !reply.contains(r#""code":0"#) && !reply.contains(r#""code":11"#) {
-                    told.fetch_add(1, Ordering::SeqCst);
+                if reply.contains(r#""code":0"#) || reply.contains(r#""code":11"#) {
+                    told.without.lock().unwrap().clone_from(&reply);
+                } else {
+                    told.answers.fetch_add(1, Ordering::SeqCst);
                 }
                 Some(reply)
             }
         };
         tokio::spawn(async move {
-            let more = move |_| told_of(&enough) == u64::MAX;
+            let more = move |_| !enough.load(Ordering::SeqCst);
             Clients {
                 count: 6,
                 keys: 3,
@@ -183,18 +179,14 @@ async fn killed(times: usize) {
         })
     };
     for time in 0..times {
-        progress(&told, 300).await;
-        let leader = leader(&client).await;
-        let server = &mut servers[leader];
-        server.kill();
-        println!(
-            "kill {time}: server {leader}, after {} answers",
-            told_of(&told)
-        );
-        progress(&told, 300).await;
+        told.more(300).await;
+        let leader = whole(&client).await;
+        servers[leader].kill();
+        println!("kill {time}: server {leader}, after {:?}", told.answers);
+        told.more(300).await;
         servers[leader].serve();
     }
-    enough.store(0, Ordering::SeqCst);
+    enough.store(true, Ordering::SeqCst);
     let history = clients.await.unwrap();
     println!(
         "{} of {} answered",
@@ -204,25 +196,35 @@ async fn killed(times: usize) {
     check(&history).unwrap();
 }
 
-fn told_of(told: &AtomicU64) -> u64 {
-    told.load(Ordering::SeqCst)
+/// What clients were told.
+#[derive(Default)]
+struct Told {
+    /// How many of them something for certain.
+    answers: AtomicU64,
+    /// The last reply without an answer.
+    without: Mutex<String>,
 }
 
-/// Waits until so many more requests are answered.
-async fn progress(told: &AtomicU64, more: u64) {
-    let (until, start) = (told_of(told) + more, Instant::now());
-    while told_of(told) < until {
-        let waited = start.elapsed();
-        assert!(
-            waited < Duration::from_secs(60),
-            "no progress since {waited:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
+impl Told {
+    /// Waits until so many more requests are answered.
+    async fn more(&self, more: u64) {
+        let answers = || self.answers.load(Ordering::SeqCst);
+        let (until, start) = (answers() + more, Instant::now());
+        while answers() < until {
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "{:?} answers, the last without one: {:?}",
+                self.answers,
+                self.without
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
-/// Which server leads the stream of lin-kv.
-async fn leader(client: &Client) -> usize {
+/// Which server leads the stream of lin-kv, once all have what is in it: with one that has not,
+/// and one that is killed, there is no majority.
+async fn whole(client: &Client) -> usize {
     loop {
         let stream = jetstream::new(client.clone())
             .get_stream("glomer-tested-lin-kv")
@@ -230,7 +232,10 @@ async fn leader(client: &Client) -> usize {
         let info = stream
             .ok()
             .and_then(|stream| stream.cached_info().cluster.clone());
-        if let Some(leader) = info.and_then(|cluster| cluster.leader) {
+        if let Some(info) = info
+            && info.replicas.iter().all(|replica| replica.current)
+            && let Some(leader) = info.leader
+        {
             return leader.trim_start_matches('s').parse().unwrap();
         }
     }
