@@ -153,6 +153,14 @@ impl Machine {
         self.0.borrow().operations.len()
     }
 
+    /// How often a file took the place of another.
+    fn made_anew(&self) -> usize {
+        let recording = self.0.borrow();
+        let operations = recording.operations.iter();
+        let is_move = |it: &&Operation| matches!(it, Operation::Name(Rename::Move(..)));
+        operations.filter(is_move).count()
+    }
+
     /// All that may be in the folder if the machine crashes after so many operations. What is
     /// left of what was appended since the last sync is called torn by `torn`.
     fn crash(&self, after: usize, torn: fn(&[u8], &[u8]) -> Vec<Vec<u8>>) -> Vec<Files<Vec<u8>>> {
@@ -392,9 +400,20 @@ fn a_file_is_made_anew_when_it_is_twice_too_long_and_a_crash_then_loses_nothing(
     crash_everywhere(&machine, &(0..9).map(put).collect::<Vec<_>>(), coarsely).unwrap();
     let longest = machine.read("disk").unwrap().unwrap().len();
     assert!(longest < 150_000, "{longest}");
-    let mut renamed = machine.0.borrow().operations.clone();
-    renamed.retain(|operation| matches!(operation, Operation::Name(Rename::Move(..))));
-    assert!(renamed.len() > 1);
+    assert!(machine.made_anew() > 1);
+}
+
+#[test]
+fn a_log_that_only_grows_is_not_made_anew() {
+    let machine = Machine::default();
+    let mut writer = Writer::start(machine.clone()).unwrap();
+    let entries = vec!["entry"; 100];
+    for _ in 0..100 {
+        let body = format!(r#"{{"type":"append","entries":{entries:?}}}"#);
+        writer.write(&body).unwrap();
+    }
+    assert!(machine.read("disk").unwrap().unwrap().len() > 200_000);
+    assert_eq!(machine.made_anew(), 1, "when it began");
 }
 
 /// A file with a few records, and what it holds.

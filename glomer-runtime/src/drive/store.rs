@@ -43,6 +43,9 @@ const SECTOR: usize = 512;
 /// A file is made anew when it is longer than this, and more than twice as long as it need be.
 const SHORT: u64 = 64 * 1024;
 
+/// What stands around a value or an entry, in bytes, beside names.
+const AROUND: usize = r#"{"append":["",]},"#.len();
+
 /// How much goes into a record of a file that is made anew, in bytes.
 const PIECE: usize = 1024 * 1024;
 
@@ -247,8 +250,8 @@ pub struct Store<F> {
     /// How long the file is; 0 if there is none, or its end is not as it should be, so that
     /// it must be made anew.
     len: u64,
-    /// How long it would be if it were made anew.
-    needed: u64,
+    /// How long it was when it was made anew; 0 if that was before it was opened.
+    made: u64,
     failed: bool,
     /// Kept to be used again.
     record: Vec<u8>,
@@ -278,7 +281,7 @@ impl<F: Folder> Store<F> {
         let store = Store {
             folder,
             len,
-            needed: anew(&contents).map(|piece| piece.len() as u64).sum(),
+            made: 0,
             failed: false,
             record: Vec::new(),
         };
@@ -305,7 +308,9 @@ impl<F: Folder> Store<F> {
             return Err(io::Error::other("the disk has failed before"));
         }
         self.failed = true;
-        let is_long = self.len > SHORT && self.len > 2 * self.needed;
+        let needed = contents.size() + AROUND * contents.count();
+        let needed = self.made.max(needed as u64);
+        let is_long = self.len > SHORT && self.len > 2 * needed;
         let (file, kept) = if self.len == 0 || is_long {
             (NEW, self.make_anew(contents, durability))
         } else {
@@ -346,7 +351,7 @@ impl<F: Folder> Store<F> {
         if durability == Durability::Machine {
             self.folder.sync_names()?;
         }
-        (self.len, self.needed) = (len, len);
+        (self.len, self.made) = (len, len);
         Ok(())
     }
 }
@@ -404,7 +409,9 @@ fn write_record<'a>(record: &mut Vec<u8>, writes: impl Iterator<Item = Write<'a>
 }
 
 fn change<const N: usize>(record: &mut Vec<u8>, what: &str, name: &str, values: [&str; N]) {
-    record.extend_from_slice(format!("{{\"{what}\":[").as_bytes());
+    for part in ["{\"", what, "\":["] {
+        record.extend_from_slice(part.as_bytes());
+    }
     serde_json::to_writer(&mut *record, name).expect("a name is JSON");
     for value in values {
         record.push(b',');

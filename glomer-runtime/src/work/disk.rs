@@ -59,6 +59,8 @@ pub struct Contents {
     values: BTreeMap<Box<str>, Box<str>>,
     logs: BTreeMap<Box<str>, Log>,
     size: usize,
+    /// How many values and entries it holds.
+    count: usize,
 }
 
 /// Entries in a row, each with a number that stays its own.
@@ -81,20 +83,22 @@ impl Contents {
         match write {
             Write::Put { key, value } => {
                 self.size += key.len() + value.len();
+                self.count += 1;
                 let old = self.values.insert((*key).into(), (*value).into());
-                self.size -= old.map_or(0, |old| key.len() + old.len());
+                self.dropped(key, old);
             }
             Write::Remove { key } => {
                 let old = self.values.remove(*key);
-                self.size -= old.map_or(0, |old| key.len() + old.len());
+                self.dropped(key, old);
             }
             Write::Append { log, entry } => {
                 self.size += entry.len();
+                self.count += 1;
                 self.log(log).entries.push_back((*entry).into());
             }
             Write::Cut { log, keep } => {
                 let log = self.log(log);
-                let mut dropped = 0;
+                let (before, mut dropped) = (log.entries.len(), 0);
                 while log.range().end > keep.end
                     && let Some(entry) = log.entries.pop_back()
                 {
@@ -107,8 +111,18 @@ impl Contents {
                     log.start += 1;
                 }
                 log.start = log.start.max(keep.start);
+                let count = before - log.entries.len();
                 self.size -= dropped;
+                self.count -= count;
             }
+        }
+    }
+
+    /// Takes note of a value that is held no more.
+    fn dropped(&mut self, key: &str, value: Option<Box<str>>) {
+        if let Some(value) = value {
+            self.size -= key.len() + value.len();
+            self.count -= 1;
         }
     }
 
@@ -158,6 +172,12 @@ impl Contents {
     /// How long all that it holds is, in bytes.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How many values and entries it holds.
+    #[cfg(feature = "disk")]
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     fn log(&mut self, name: &str) -> &mut Log {
