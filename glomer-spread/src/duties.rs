@@ -5,6 +5,7 @@
 //! * Its parent knows what it has, and is there.
 //! * Its wards have all that it has.
 //! * Everyone hears when all have everything, and rests.
+//! * What came from others is kept on its disk, if it has one.
 
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ where
             self.gaps_due(),
             self.report_due(),
             self.done_due(),
+            self.kept.due(),
         ];
         self.set_alarm(cx, next.into_iter().flatten().min());
     }

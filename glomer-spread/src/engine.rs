@@ -32,7 +32,7 @@ pub(super) struct Engine<T> {
     pub(super) run: u32,
     pub(super) holdings: Holdings<T>,
     pub(super) intake: Intake<T>,
-    kept: Kept,
+    pub(super) kept: Kept,
     pub(super) peers: BTreeMap<u32, Peer>,
     /// Who did not answer lately.
     pub(super) out_of_reach: BTreeSet<u32>,
@@ -249,7 +249,7 @@ where
             self.holdings.hear(place, end, from, ask_at);
         }
         if new > old {
-            self.kept.grew(place, old);
+            self.kept.grew(place, old, now);
             self.news_at = now;
             for value in self.holdings.streams()[place].from(old) {
                 self.intake.is_in_stream(value, now);
@@ -309,7 +309,7 @@ where
         }
         let end = self.holdings.streams()[place].len();
         let (old, _) = self.holdings.extend(place, end, values, now);
-        self.kept.grew(place, old);
+        self.kept.grew(place, old, now);
         self.changed(place, now);
         (place, old)
     }
@@ -470,8 +470,8 @@ where
 
     // The end of a turn.
 
-    /// Keeps what came in this turn, and sends its messages, with what is owed to their
-    /// receivers.
+    /// Keeps what is due to be kept, and sends the messages of this turn, with what is owed to
+    /// their receivers.
     pub(super) fn send(&mut self, cx: &Context, now: Duration) {
         self.kept.streams(cx, &self.holdings);
         for (to, mut news) in std::mem::take(&mut self.drafts) {

@@ -1,12 +1,14 @@
-//! What a node has of the set on its disk: everything that it holds, in the order in which it
-//! came.
+//! What a node has of the set on its disk: at once what was inserted there, and a while later
+//! what came from others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::holdings::{Holdings, StreamId};
+use super::timing::KEEP_DELAY;
 use glomer_runtime::{Context, Error};
 
 /// The log on the disk. Its entries are the place of values in a stream, if they are in one,
@@ -19,8 +21,10 @@ type Place = Option<(u32, u32, u64)>;
 #[derive(Default)]
 pub(super) struct Kept {
     on_disk: bool,
-    /// Streams that grew in this turn, and from where on.
-    grown: Vec<(usize, u64)>,
+    /// Streams that have grown, and from where on.
+    grown: BTreeMap<usize, u64>,
+    /// When that is to be kept.
+    due: Option<Duration>,
 }
 
 impl Kept {
@@ -44,31 +48,42 @@ impl Kept {
         loose.retain(|value| holdings.insert(value.clone()));
         let kept = Kept {
             on_disk: true,
-            grown: Vec::new(),
+            ..Kept::default()
         };
         Ok((kept, holdings, loose))
     }
 
     /// Keeps a value of this node's own.
-    pub(super) fn value<T: Serialize>(&self, cx: &Context, value: &T) {
+    pub(super) fn value<T: Serialize>(&mut self, cx: &Context, value: &T) {
         if self.on_disk {
             cx.disk().append(LOG, &(Place::None, [value]));
+            // What this turn sends waits for the disk anyway.
+            self.due = Some(cx.now());
         }
     }
 
     /// Takes note that a stream grew.
-    pub(super) fn grew(&mut self, place: usize, from: u64) {
+    pub(super) fn grew(&mut self, place: usize, from: u64, now: Duration) {
         if self.on_disk {
-            self.grown.push((place, from));
+            self.grown.entry(place).or_insert(from);
+            self.due.get_or_insert(now + KEEP_DELAY);
         }
     }
 
-    /// Keeps what streams grew by in this turn.
+    /// When what streams have grown by is to be kept.
+    pub(super) fn due(&self) -> Option<Duration> {
+        self.due
+    }
+
+    /// Keeps what streams have grown by, if it is time.
     pub(super) fn streams<T>(&mut self, cx: &Context, holdings: &Holdings<T>)
     where
         T: Serialize,
     {
-        for (place, from) in self.grown.drain(..) {
+        if self.due.take_if(|due| *due <= cx.now()).is_none() {
+            return;
+        }
+        for (place, from) in std::mem::take(&mut self.grown) {
             let stream = &holdings.streams()[place];
             let place = Some((stream.id.owner, stream.id.run, from));
             cx.disk().append(LOG, &(place, stream.from(from)));

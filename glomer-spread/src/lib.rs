@@ -46,7 +46,8 @@ where
 
     /// The same, and keeps on the node's [disk](Context::disk) what it holds: a node that was
     /// killed has it when it starts anew. What [`insert`](Self::insert) was answered with is
-    /// then never lost, whichever nodes are killed, as long as their disks are not.
+    /// then never lost, whichever nodes are killed, as long as their disks are not: it is on the
+    /// disk of the node that answered, and a second later on the others.
     ///
     /// The disk's log `spread` is this set's.
     ///

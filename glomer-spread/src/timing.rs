@@ -29,6 +29,10 @@ pub(super) const POLL: Duration = Duration::from_secs(3);
 /// How often [`POLL`] is doubled at most.
 pub(super) const POLL_DOUBLINGS: u32 = 3;
 
+/// How long what came from others may be in memory only. Whoever inserted it has kept it, so it
+/// is kept here not to be asked for again, and nothing need wait for that.
+pub(super) const KEEP_DELAY: Duration = Duration::from_secs(1);
+
 /// The longest time between two questions to a node that does not answer.
 pub(super) const PROBE: Duration = Duration::from_secs(1);
 
