@@ -473,6 +473,17 @@ fn a_missing_middle_is_no_unfinished_end() {
     }
 }
 
+/// As another version of the program may have written it.
+#[test]
+fn the_format_is_the_one_that_is_described() {
+    let described = "glomer disk 1\n\
+        =0000002d 7837508c fa0e343d [{\"put\":[\"term\",7]},{\"append\":[\"log\",\"a b\"]}]\n";
+    let contents = open(described.into()).unwrap();
+    assert_eq!(contents.value("term"), Some("7"));
+    let entries = contents.entries("log", 0..u64::MAX);
+    assert_eq!(entries.collect::<Vec<_>>(), [(0, "\"a b\"")]);
+}
+
 #[test]
 fn what_is_no_disk_or_of_another_format_is_refused() {
     let error = open(b"glomer disk 2\n".to_vec()).unwrap_err().to_string();

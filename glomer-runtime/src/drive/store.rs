@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! glomer disk 1
-//! =0000001c 2f2a0b1d 9c3ab2e1 [{"put":["term",7]}]
+//! =0000002d 7837508c fa0e343d [{"put":["term",7]},{"append":["log","a b"]}]
 //! ```
 //!
 //! That is the length of the JSON after it, a checksum of that JSON, and one of the length and
@@ -553,23 +553,36 @@ fn parse(json: &[u8], contents: &mut Contents) -> Result<(), String> {
 
 /// CRC-32, as in zlib. It tells every change of up to 32 bits in a row.
 fn checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let mut sum = byte as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                sum = (sum >> 1) ^ (0xedb8_8320 * (sum & 1));
-                bit += 1;
+    // What eight bytes add to the sum, the last of them first.
+    static TABLES: [[u32; 256]; 8] = {
+        let mut tables = [[0; 256]; 8];
+        let mut place = 0;
+        while place < 8 {
+            let mut byte = 0;
+            while byte < 256 {
+                let mut sum = byte as u32;
+                let mut bit = 0;
+                while bit < 8 * (place + 1) {
+                    sum = (sum >> 1) ^ (0xedb8_8320 * (sum & 1));
+                    bit += 1;
+                }
+                tables[place][byte] = sum;
+                byte += 1;
             }
-            table[byte] = sum;
-            byte += 1;
+            place += 1;
         }
-        table
+        tables
     };
-    !bytes.iter().fold(!0, |sum, byte| {
-        (sum >> 8) ^ TABLE[((sum ^ u32::from(*byte)) & 0xff) as usize]
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let sum = eights.iter().fold(!0, |sum, eight| {
+        let eight = u64::from_le_bytes(*eight) ^ u64::from(sum);
+        let bytes = eight.to_le_bytes().into_iter().rev();
+        bytes
+            .zip(&TABLES)
+            .fold(0, |sum, (byte, table)| sum ^ table[usize::from(byte)])
+    });
+    !rest.iter().fold(sum, |sum: u32, byte| {
+        (sum >> 8) ^ TABLES[0][((sum ^ u32::from(*byte)) & 0xff) as usize]
     })
 }
 
