@@ -90,6 +90,7 @@ mod metrics;
 mod node;
 pub mod services;
 mod subject;
+#[cfg(feature = "test")]
 pub mod test;
 mod up;
 mod who;

@@ -1,33 +1,38 @@
-#![doc = include_str!("page.md")]
+#![doc = include_str!("README.md")]
+//!
+//! # The files
+//!
+//! `environment`:
 //!
 //! ```sh
 #![doc = include_str!("environment")]
 //! ```
-#![doc = include_str!("servers.md")]
+//!
+//! `nats-server.conf`:
 //!
 //! ```text
 #![doc = include_str!("nats-server.conf")]
 //! ```
 //!
-//! `/etc/systemd/system/nats-server.service`:
+//! `nats-server.service`:
 //!
 //! ```ini
 #![doc = include_str!("nats-server.service")]
 //! ```
-#![doc = include_str!("nodes.md")]
 //!
-//! `/etc/systemd/system/glomer-node@.service`:
+//! `glomer-services.service`:
+//!
+//! ```ini
+#![doc = include_str!("glomer-services.service")]
+//! ```
+//!
+//! `glomer-node@.service`:
 //!
 //! ```ini
 #![doc = include_str!("glomer-node@.service")]
 //! ```
 //!
-//! `/etc/systemd/system/glomer-services.service`:
-//!
-//! ```ini
-#![doc = include_str!("glomer-services.service")]
-//! ```
-#![doc = include_str!("rest.md")]
+//! `compose.yaml`:
 //!
 //! ```yaml
 #![doc = include_str!("compose.yaml")]

@@ -69,7 +69,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::stream::Stream;
 use async_nats::{Client, Message};
 use futures_util::StreamExt;
 use glomer_runtime::sim::service::{Json, Request, in_reply_to};
@@ -152,7 +151,11 @@ fn stream(cluster: &Cluster, service: &str) -> String {
 }
 
 /// The streams of a cluster's services in which something is that a request can find.
-pub(crate) async fn held(client: &Client, cluster: &Cluster) -> Vec<Stream> {
+#[cfg(feature = "test")]
+pub(crate) async fn held(
+    client: &Client,
+    cluster: &Cluster,
+) -> Vec<async_nats::jetstream::stream::Stream> {
     let context = async_nats::jetstream::new(client.clone());
     let mut held = Vec::new();
     for name in NAMES.into_iter().filter(|name| *name != "lin-tso") {

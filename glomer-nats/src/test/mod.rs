@@ -63,12 +63,17 @@ pub(crate) fn grammar(command: clap::Command) -> clap::Command {
     })
 }
 
+/// How a test ends that was none: to it, 1 and 2 are verdicts.
+pub(crate) fn failed() -> ExitCode {
+    ExitCode::from(FAILURE)
+}
+
 /// Tests the cluster, and keeps what came of it. The exit codes are those of `glomer test`.
 pub(crate) async fn run(args: Args, workloads: Workloads) -> Result<ExitCode> {
     let tested = tested(args, workloads).await;
     Ok(tested.unwrap_or_else(|error| {
         eprintln!("glomer-nats: {error}");
-        ExitCode::from(FAILURE)
+        failed()
     }))
 }
 

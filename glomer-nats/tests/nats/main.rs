@@ -4,6 +4,7 @@ mod call;
 mod deployment;
 mod faults;
 mod in_process;
+#[cfg(feature = "test")]
 mod live;
 mod node;
 mod outages;
