@@ -71,26 +71,37 @@ impl JetStreamLog {
         // A cluster that has just started has no leader yet.
         let mut pace = Pace::until(Instant::now() + START);
         let mut wanted = replicas.unwrap_or(MOST_REPLICAS);
+        let mut waits = false;
         let stream = loop {
-            match context.get_or_create_stream(config(wanted)).await {
+            let error = match context.get_or_create_stream(config(wanted)).await {
                 Ok(stream) => break stream,
-                Err(error) => match error.kind() {
-                    CreateStreamErrorKind::JetStream(error)
-                        if replicas.is_none()
-                            && wanted > 1
-                            && error.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED =>
-                    {
-                        wanted = 1;
-                    }
-                    _ if pace.wait().await => {}
-                    _ => {
-                        return Err(format!(
-                            "the stream {name} cannot be had: {error}. Does the server run with \
-                             JetStream (`jetstream {{}}` in its configuration, or `-js`)? In a \
-                             cluster of servers, a majority of them must be up."
-                        ));
-                    }
-                },
+                Err(error) => error,
+            };
+            let is_alone = matches!(
+                error.kind(),
+                CreateStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED
+            );
+            if is_alone && replicas.is_none() {
+                wanted = 1;
+                continue;
+            }
+            if is_alone {
+                return Err(format!(
+                    "--replicas {wanted} is for a cluster of servers, and this one is alone: leave \
+                     it out, or make it 1"
+                ));
+            }
+            if !waits {
+                tracing::warn!("the stream {name} is not there yet, and waited for: {error}");
+                waits = true;
+            }
+            if !pace.wait().await {
+                return Err(format!(
+                    "the stream {name} cannot be had: {error}. Does the server run with JetStream \
+                     (`jetstream {{}}` in its configuration, or `-js`)? In a cluster of servers, a \
+                     majority of them must be up, and as many as --replicas says"
+                ));
             }
         };
         let has = stream.cached_info().config.num_replicas;

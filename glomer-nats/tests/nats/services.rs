@@ -10,7 +10,7 @@ use glomer_runtime::Rng;
 use serde_json::{Value, json};
 
 use crate::registers::{Clients, answered, check};
-use crate::support::{Server, glomer_nats};
+use crate::support::{Output, Server, glomer_nats};
 
 /// Instances of the services, each a process. They end with the test.
 struct Instances(Vec<Child>);
@@ -135,6 +135,20 @@ async fn a_node_is_answered_where_it_listens() {
     assert_eq!(
         std::str::from_utf8(&answer.payload).unwrap(),
         r#"{"src":"lin-tso","dest":"n1","body":{"in_reply_to":3,"ts":0,"type":"ts_ok"}}"#
+    );
+}
+
+#[test]
+fn replicas_need_a_cluster_of_servers() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let url = server.url();
+    let output = Output::of(&["services", "--server", &url, "--replicas", "3"]);
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(
+        output.stderr.contains("--replicas 3 is for a cluster"),
+        "{output:?}"
     );
 }
 
