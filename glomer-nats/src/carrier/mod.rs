@@ -3,7 +3,11 @@
 //! Messages from NATS and lines of the node go in, lines for the node and messages for NATS come
 //! out; drivers do the rest.
 
+mod asked;
 mod faults;
+mod from_nats;
+mod from_node;
+mod identity;
 mod journal;
 mod message;
 mod presence;
@@ -16,24 +20,23 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
 
 use async_nats::message::OutboundMessage;
-use async_nats::{HeaderMap, HeaderValue, Message, Subject};
+use async_nats::{Message, Subject};
 use bytes::Bytes;
 use glomer_runtime::Error;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use self::faults::{Fate, Links};
+use self::faults::Links;
+use self::from_nats::Delayed;
+pub(crate) use self::identity::Identity;
 use self::journal::Journal;
-use self::message::{CARRIER, Envelope, Request};
+use self::message::CARRIER;
 pub(crate) use self::presence::Presence;
 use self::throttle::Throttle;
 use self::waiting::Waiting;
-use crate::control::{self, CLOCK, Drop, Event, Life, Reply, Status};
+use crate::control::{Drop, Event, Life};
 use crate::metrics::Metrics;
-use crate::{Cluster, Name, Result};
-
-/// How many bytes may wait for a node to read them.
-const UNREAD: usize = 32 << 20;
+use crate::{Name, Result};
 
 /// How much memory is kept for what a node reads, in bytes.
 const READ: usize = 1 << 20;
@@ -42,47 +45,8 @@ const READ: usize = 1 << 20;
 const UNSENT_MESSAGES: usize = 4096;
 const UNSENT_BYTES: usize = 4 << 20;
 
-/// What the header with the clock takes, at most.
-const HEADER: usize = 64;
-
-/// How many destinations are known with their subjects.
-const KNOWN: usize = 1024;
-
 /// The longest time that a node has to answer `init`.
 pub(crate) const INIT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Whose messages are carried.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) cluster: Cluster,
-    pub(crate) id: Name,
-    pub(crate) nodes: Vec<Name>,
-}
-
-impl Identity {
-    /// A node of a cluster.
-    ///
-    /// # Errors
-    /// If the node is not one of the nodes, or one is there twice.
-    pub(crate) fn new(cluster: Cluster, id: Name, nodes: Vec<Name>) -> Result<Self> {
-        let list = nodes.iter().map(Name::as_str).collect::<Vec<_>>().join(",");
-        if !nodes.contains(&id) {
-            return Err(format!(
-                "--id {id} is none of --nodes {list}: name all nodes of the cluster there, this \
-                 one, too"
-            )
-            .into());
-        }
-        let twice = nodes
-            .iter()
-            .enumerate()
-            .find(|(index, node)| nodes[..*index].contains(node));
-        if let Some((_, node)) = twice {
-            return Err(format!("--nodes {list} names {node} twice").into());
-        }
-        Ok(Self { cluster, id, nodes })
-    }
-}
 
 /// What a carrier wants done to the process, or whatever the node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,15 +85,6 @@ pub(crate) struct Carrier {
     clock: u64,
     last_msg_id: u64,
     throttle: Throttle,
-}
-
-/// A message that takes its time. They are in the order of arrival.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Delayed {
-    due: Duration,
-    number: u64,
-    sent: Option<u64>,
-    line: Bytes,
 }
 
 impl Carrier {
@@ -276,362 +231,6 @@ impl Carrier {
         }
     }
 
-    // What comes from NATS.
-
-    /// Takes a message for the node.
-    pub(crate) fn receive(&mut self, now: Duration, message: Message) {
-        match message.reply {
-            Some(reply) => self.request(now, reply, &message.payload),
-            None => {
-                let sent = message.headers.as_ref().and_then(clock_of);
-                self.message(now, message.payload, sent);
-            }
-        }
-    }
-
-    /// Takes a request of a client.
-    fn request(&mut self, now: Duration, reply: Subject, body: &Bytes) {
-        if reply.starts_with('$') || reply.starts_with("glomer.") {
-            // The node's answer would be taken for a request there.
-            return self.refuse(now, body, "its reply subject is not a client's");
-        }
-        let request = match Request::read(body) {
-            Ok(request) => request,
-            Err(error) => {
-                self.metrics.dropped(Drop::Invalid);
-                return self.answer(reply, None, &error);
-            }
-        };
-        let id = &self.identity.id;
-        let unable = if self.life != Life::Ready {
-            self.metrics.dropped(Drop::Down);
-            format!("{id} does not run now, or has not answered `init` yet; try again")
-        } else if self.is_full(body.len()) {
-            self.metrics.dropped(Drop::Unread);
-            format!("too much waits for {id} to be read; try again")
-        } else {
-            String::new()
-        };
-        if !unable.is_empty() {
-            let error = Error::temporarily_unavailable(unable);
-            return self.answer(reply, request.msg_id(), &error);
-        }
-        self.last_msg_id += 1;
-        let start = self.unread.len();
-        request.wrap(
-            &reply,
-            id.as_str(),
-            body,
-            self.last_msg_id,
-            &mut self.unread,
-        );
-        self.waiting.add(now, &reply, request.msg_id());
-        self.metrics.received.inc();
-        if self.journal.is_some() {
-            self.clock += 1;
-            let line = self.unread[start..].to_vec();
-            self.note(now, Event::Received { sent: None }, &line);
-        }
-        self.unread.push(b'\n');
-    }
-
-    /// Takes a message of a node, a service, or a client that listens where nodes do.
-    fn message(&mut self, now: Duration, line: Bytes, sent: Option<u64>) {
-        let envelope = match Envelope::read(&line) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                let why = format!(
-                    "it is no message ({error}), and without a reply subject no request of a client"
-                );
-                return self.refuse(now, &line, &why);
-            }
-        };
-        let Envelope { src, dest, .. } = &envelope;
-        if dest != self.identity.id.as_str() {
-            let why = format!("it is for {dest}");
-            return self.refuse(now, &line, &why);
-        }
-        let is_client = !message::is_service(src)
-            && !self.identity.nodes.iter().any(|node| node.as_str() == src);
-        match self.links.fate(src, is_client) {
-            Fate::Lost(why) => self.lose(now, &line, sent, why),
-            Fate::Arrives(after, again) => {
-                for after in again.into_iter().chain([after]) {
-                    if after.is_zero() {
-                        self.deliver(now, &line, sent);
-                    } else {
-                        self.delay(now, after, line.clone(), sent);
-                    }
-                }
-            }
-        }
-    }
-
-    fn delay(&mut self, now: Duration, after: Duration, line: Bytes, sent: Option<u64>) {
-        if self.is_full(line.len()) {
-            return self.lose(now, &line, sent, Drop::Unread);
-        }
-        self.last_msg_id += 1;
-        self.delayed_bytes += line.len();
-        self.delayed.push(Reverse(Delayed {
-            due: now + after,
-            number: self.last_msg_id,
-            sent,
-            line,
-        }));
-    }
-
-    fn is_full(&self, more: usize) -> bool {
-        self.unread.len() + self.delayed_bytes + more > UNREAD
-    }
-
-    /// Gives a message to the node.
-    fn deliver(&mut self, now: Duration, line: &[u8], sent: Option<u64>) {
-        if self.life != Life::Ready {
-            return self.lose(now, line, sent, Drop::Down);
-        }
-        if self.is_full(line.len()) {
-            let id = &self.identity.id;
-            self.throttle.warn(now, Drop::Unread, || {
-                format!(
-                    "{id} does not read what is for it; {} MiB wait, and what comes now is lost",
-                    UNREAD >> 20
-                )
-            });
-            return self.lose(now, line, sent, Drop::Unread);
-        }
-        message::push_line(line, &mut self.unread);
-        self.unread.push(b'\n');
-        self.metrics.received.inc();
-        if self.journal.is_some() {
-            self.clock = self.clock.max(sent.unwrap_or(0)) + 1;
-            self.note(now, Event::Received { sent }, line);
-        }
-    }
-
-    fn lose(&mut self, now: Duration, line: &[u8], sent: Option<u64>, why: Drop) {
-        self.metrics.dropped(why);
-        if self.journal.is_some() {
-            self.clock = self.clock.max(sent.unwrap_or(0)) + 1;
-            self.note(now, Event::Dropped { sent, why }, line);
-        }
-    }
-
-    /// Drops what should not have come.
-    fn refuse(&mut self, now: Duration, payload: &[u8], why: &str) {
-        self.metrics.dropped(Drop::Invalid);
-        self.throttle.warn(now, Drop::Invalid, || {
-            format!(
-                "a message from NATS was dropped, since {why}: {}",
-                excerpt(payload)
-            )
-        });
-    }
-
-    /// Takes a request to the carrier itself, and answers it. What it wants done to the node is
-    /// to be done before anything else.
-    pub(crate) fn ask(&mut self, now: Duration, message: Message) -> Option<Order> {
-        let reply = message.reply?;
-        let (answer, order) = match serde_json::from_slice(&message.payload) {
-            Ok(request) => self.obey(now, request),
-            Err(error) => {
-                let text = format!("this is no request to a carrier: {error}");
-                (Reply::Refused { text }, None)
-            }
-        };
-        let payload = serde_json::to_vec(&answer).expect("replies are JSON");
-        self.push(outbound(reply, payload));
-        order
-    }
-
-    fn obey(&mut self, now: Duration, request: control::Request) -> (Reply, Option<Order>) {
-        use control::Request as Asked;
-        let is_fault = matches!(
-            request,
-            Asked::Faults(_) | Asked::Pause { .. } | Asked::Kill { .. }
-        );
-        if is_fault && !self.obeys_faults {
-            let text = format!(
-                "the carrier of {} was started with --no-faults, and breaks nothing",
-                self.identity.id
-            );
-            return (Reply::Refused { text }, None);
-        }
-        let order = match request {
-            Asked::Status => {
-                let status = Status {
-                    id: self.presence.id.clone(),
-                    nodes: self.presence.nodes.clone(),
-                    life: self.life,
-                    restarts: self.metrics.restarts.get(),
-                };
-                return (Reply::Status(status), None);
-            }
-            Asked::ReadJournal { from } => {
-                let Some(journal) = &self.journal else {
-                    let text = "it keeps no journal; ask it to with `start_journal`".to_owned();
-                    return (Reply::Refused { text }, None);
-                };
-                // The rest is for what is around the messages.
-                return (
-                    Reply::Journal(journal.page(from, self.max_payload / 2)),
-                    None,
-                );
-            }
-            Asked::StartJournal => {
-                self.journal = Some(Journal::default());
-                None
-            }
-            Asked::StopJournal => {
-                self.journal = None;
-                None
-            }
-            Asked::Faults(faults) => {
-                tracing::info!("links break as asked: {faults:?}");
-                self.links.set(now, faults);
-                None
-            }
-            Asked::Pause { for_ms } => {
-                self.paused_until = Some(faults::end(now, for_ms));
-                Some(Order::Pause)
-            }
-            Asked::Kill { for_ms } => {
-                self.killed_until = Some(faults::end(now, for_ms));
-                Some(Order::Kill)
-            }
-            Asked::Resume => self.paused_until.take().map(|_| Order::Resume),
-            Asked::Start => self.killed_until.take().map(|_| Order::Start),
-        };
-        if let Some(order) = order {
-            tracing::info!("asked to {order:?} {}", self.identity.id);
-        }
-        (Reply::Done, order)
-    }
-
-    // What comes from the node.
-
-    /// Takes a line of the node.
-    pub(crate) fn send(&mut self, now: Duration, line: Bytes) {
-        let envelope = match Envelope::read(&line) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                let why = format!("it is no message: {error}");
-                return self.refuse_line(now, &line, &why);
-            }
-        };
-        if envelope.dest == CARRIER {
-            return self.started(now, &envelope);
-        }
-        if let Some(reply) = message::reply_subject(&envelope.dest) {
-            let reply = Subject::from(reply);
-            if !reply.is_valid() {
-                return self.refuse_line(now, &line, "its `dest` is no client of any node");
-            }
-            let asked = self.waiting.take(&reply);
-            let body = line.slice_ref(envelope.body.get().as_bytes());
-            if body.len() > self.max_payload {
-                let error = Error::crash(self.too_long("its answer", body.len()));
-                self.drop_line(now, &line, Drop::TooLong);
-                let msg_id = asked.as_ref().and_then(|asked| asked.msg_id.as_deref());
-                return self.answer(reply, msg_id, &error);
-            }
-            if let Some(asked) = asked {
-                let took = now.saturating_sub(asked.at);
-                self.metrics.handler_time.observe(took.as_secs_f64());
-            }
-            self.note_sent(now, &line);
-            return self.push(outbound(reply, body));
-        }
-        let subject = match self.subject(&envelope.dest) {
-            Ok(subject) => subject,
-            Err(error) => {
-                let why = format!("its `dest` is for nobody: {error}");
-                return self.refuse_line(now, &line, &why);
-            }
-        };
-        if line.len() + HEADER > self.max_payload {
-            return self.drop_line(now, &line, Drop::TooLong);
-        }
-        let headers = self.note_sent(now, &line).map(|clock| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CLOCK, HeaderValue::from(clock));
-            headers
-        });
-        self.push(OutboundMessage {
-            headers,
-            ..outbound(subject, line)
-        });
-    }
-
-    /// Takes the beginning of a line that is longer than can be read.
-    pub(crate) fn send_too_long(&mut self, now: Duration, start: &[u8]) {
-        self.drop_line(now, start, Drop::TooLong);
-    }
-
-    /// Takes the answer to `init`.
-    fn started(&mut self, now: Duration, answer: &Envelope<'_>) {
-        match answer.kind().as_deref() {
-            Some("init_ok") if self.life == Life::Starting => {
-                tracing::info!("{} is ready", self.identity.id);
-                self.life = Life::Ready;
-            }
-            Some("init_ok") => {}
-            _ => {
-                let id = &self.identity.id;
-                self.throttle.warn(now, Drop::Down, || {
-                    format!(
-                        "{id} does not take `init`: {}",
-                        excerpt(answer.body.get().as_bytes())
-                    )
-                });
-            }
-        }
-    }
-
-    /// The subject of whoever is called `dest`.
-    fn subject(&mut self, dest: &str) -> Result<Subject, crate::BadName> {
-        if let Some(subject) = self.subjects.get(dest) {
-            return Ok(subject.clone());
-        }
-        let subject = Subject::from(self.identity.cluster.node(dest)?);
-        if self.subjects.len() >= KNOWN {
-            self.subjects.clear();
-        }
-        self.subjects.insert(dest.to_owned(), subject.clone());
-        Ok(subject)
-    }
-
-    fn refuse_line(&mut self, now: Duration, line: &[u8], why: &str) {
-        let id = &self.identity.id;
-        self.metrics.dropped(Drop::Invalid);
-        self.throttle.warn(now, Drop::Invalid, || {
-            format!(
-                "{id} wrote a line that was dropped, since {why}: {}",
-                excerpt(line)
-            )
-        });
-    }
-
-    fn drop_line(&mut self, now: Duration, line: &[u8], why: Drop) {
-        let text = self.too_long("a line of it", line.len());
-        self.metrics.dropped(why);
-        self.throttle.warn(now, why, || {
-            format!("{text}; it was dropped: {}", excerpt(line))
-        });
-        if self.journal.is_some() {
-            self.clock += 1;
-            self.note(now, Event::Dropped { sent: None, why }, line);
-        }
-    }
-
-    fn too_long(&self, what: &str, length: usize) -> String {
-        format!(
-            "{what} from {} has {length} bytes, and the server takes {} at most: raise \
-             `max_payload` in its configuration, or send less at once",
-            self.identity.id, self.max_payload
-        )
-    }
-
     // What goes to NATS.
 
     /// Answers a client instead of the node.
@@ -763,10 +362,6 @@ fn outbound(subject: Subject, payload: impl Into<Bytes>) -> OutboundMessage {
         reply: None,
         headers: None,
     }
-}
-
-fn clock_of(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CLOCK)?.as_str().parse().ok()
 }
 
 /// The beginning of what came, for people.

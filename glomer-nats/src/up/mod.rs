@@ -119,6 +119,7 @@ fn introduce(place: &Place, names: &[Name]) {
 
     glomer-nats call {first} '{{\"type\": \"read\"}}' --server {url} --cluster {cluster}
     nats request glomer.{cluster}.node.{first} '{{\"type\": \"read\"}}' --server {url}
+    glomer-nats test -w broadcast --nemesis partition --server {url} --cluster {cluster}
 
 Ctrl-C ends all of it."
     );
