@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -158,8 +159,10 @@ pub(crate) fn block_on(log: Log, done: impl Future<Output = Result<ExitCode>>) -
     let targets = Targets::new()
         .with_default(log)
         .with_target("async_nats", client);
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|text| !text.is_empty());
     let lines = tracing_subscriber::fmt::layer()
         .with_target(false)
+        .with_ansi(!is_plain && std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     tracing_subscriber::registry()
         .with(lines)

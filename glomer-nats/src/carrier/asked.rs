@@ -67,8 +67,9 @@ impl Carrier {
                 None
             }
             Request::Faults(faults) => {
-                tracing::info!("links break as asked: {faults:?}");
-                self.links.set(now, faults);
+                if self.links.set(now, faults) {
+                    tracing::info!("links of {} are {}, as asked", self.identity.id, self.links);
+                }
                 None
             }
             Request::Pause { for_ms } => {

@@ -1,5 +1,6 @@
 //! What breaks the links of a node, and for how long.
 
+use std::fmt;
 use std::time::Duration;
 
 use glomer_runtime::Rng;
@@ -22,6 +23,30 @@ pub(super) struct Links {
     rng: Rng,
 }
 
+impl fmt::Display for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Faults {
+            cut,
+            loss,
+            duplicate,
+            latency,
+            for_ms,
+        } = &self.faults;
+        if self.until.is_none() {
+            return f.write_str("whole");
+        }
+        write!(f, "broken for {for_ms} ms")?;
+        if !cut.is_empty() {
+            let names: Vec<&str> = cut.iter().map(String::as_str).collect();
+            write!(f, ", cut off from {}", names.join(", "))?;
+        }
+        write!(
+            f,
+            ", loss {loss}, duplicates {duplicate}, latency {latency}"
+        )
+    }
+}
+
 /// What becomes of a message.
 pub(super) enum Fate {
     Lost(Drop),
@@ -38,9 +63,20 @@ impl Links {
         }
     }
 
-    pub(super) fn set(&mut self, now: Duration, faults: Faults) {
-        self.until = Some(end(now, faults.for_ms));
+    /// Breaks links in this way; true if that is another way than before.
+    pub(super) fn set(&mut self, now: Duration, faults: Faults) -> bool {
+        let for_ms = faults.for_ms;
+        let before = Faults {
+            for_ms,
+            ..std::mem::take(&mut self.faults)
+        };
+        let whole = Faults {
+            for_ms,
+            ..Faults::default()
+        };
+        self.until = (faults != whole).then(|| end(now, for_ms));
         self.faults = faults;
+        self.faults != before
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {

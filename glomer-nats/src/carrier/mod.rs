@@ -315,7 +315,8 @@ impl Carrier {
     /// Does what is due.
     pub(crate) fn tick(&mut self, now: Duration) -> Option<Order> {
         if self.links.tick(now) {
-            tracing::info!("links are whole again: the time of their faults is over");
+            let id = &self.identity.id;
+            tracing::info!("links of {id} are whole: the time of their faults is over");
         }
         while let Some(Reverse(next)) = self.delayed.peek()
             && next.due <= now
