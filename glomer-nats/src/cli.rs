@@ -126,10 +126,7 @@ impl Cli {
 
     /// Runs the command line of this process.
     pub fn run(self) -> ExitCode {
-        let grammar = Arguments::command();
-        #[cfg(feature = "test")]
-        let grammar = grammar.mut_subcommand("test", test::grammar);
-        let parsed = grammar.try_get_matches();
+        let parsed = grammar().try_get_matches();
         let parsed = parsed.and_then(|matches| Arguments::from_arg_matches(&matches));
         match parsed {
             Ok(Arguments { log, command }) => block_on(log, command.run(self)),
@@ -144,6 +141,13 @@ impl Cli {
             Err(error) => error.exit(),
         }
     }
+}
+
+fn grammar() -> clap::Command {
+    let grammar = Arguments::command();
+    #[cfg(feature = "test")]
+    let grammar = grammar.mut_subcommand("test", test::grammar);
+    grammar
 }
 
 /// Does what `done` does, and tells what goes wrong. It is done in this thread; what it spawns,
@@ -177,4 +181,37 @@ pub(crate) fn block_on(log: Log, done: impl Future<Output = Result<ExitCode>>) -
         eprintln!("glomer-nats: {error}");
         ExitCode::FAILURE
     })
+}
+
+#[cfg(all(test, feature = "test"))]
+mod tests {
+    use super::grammar;
+
+    #[test]
+    fn every_command_that_is_told_is_understood() {
+        let told = [
+            include_str!("../../README.md"),
+            include_str!("lib.rs"),
+            include_str!("deployment/README.md"),
+        ];
+        let told = told.join("\n").replace("//! ", "").replace("\\\n", " ");
+        let in_shell = told.split("```sh\n").skip(1);
+        let in_shell = in_shell.filter_map(|rest| rest.split("```").next());
+        let commands: Vec<&str> = in_shell
+            .flat_map(str::lines)
+            .filter_map(|line| {
+                let from_source = line.strip_prefix("cargo run --release -p glomer-nats -- ");
+                from_source.or_else(|| line.strip_prefix("glomer-nats "))
+            })
+            .collect();
+        assert!(commands.len() >= 8, "{commands:?}");
+        for command in commands {
+            let words = shlex::split(command).unwrap();
+            let parsed =
+                grammar().try_get_matches_from(["glomer-nats".to_owned()].iter().chain(&words));
+            if let Err(error) = parsed {
+                panic!("glomer-nats {command}: {error}");
+            }
+        }
+    }
 }
