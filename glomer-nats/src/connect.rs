@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
@@ -14,6 +15,9 @@ const OLDEST: (i64, i64, i64) = (2, 10, 23);
 /// How many messages wait to be read off a subscription, at most; the server's next are
 /// dropped, and told.
 const UNREAD: usize = 4096;
+
+/// What to look at when the two sides cannot agree on TLS.
+const TLS: &str = "look at --tls-ca, --tls-cert, --tls-key and --tls-first";
 
 /// Which server to use, and who one is to it.
 #[derive(Clone, Debug, clap::Args)]
@@ -70,13 +74,17 @@ impl ServerArgs {
     /// # Errors
     /// If there is no such server, it does not let one in, or it is too old.
     pub(crate) async fn connect(&self, name: impl ToString) -> Result<Client> {
+        let was_there = AtomicBool::new(false);
         let options = self
             .options()
             .await?
             .name(name)
             .subscription_capacity(UNREAD)
             .reconnect_delay_callback(delay)
-            .event_callback(async |event| told(&event));
+            .event_callback(move |event| {
+                told(&event, &was_there);
+                async {}
+            });
         let client = options
             .connect(&*self.servers())
             .await
@@ -162,7 +170,9 @@ impl ServerArgs {
                 "give --creds, --nkey, or --user with NATS_PASSWORD, as the server's configuration \
                  has them"
             }
-            Kind::Tls => "look at --tls-ca, --tls-cert, --tls-key and --tls-first",
+            Kind::Tls => TLS,
+            // A certificate that is not trusted is told as an error of the stream.
+            _ if error.to_string().contains("certificate") => TLS,
             _ => {
                 "start one (`nats-server -js`), or name another with --server; `glomer-nats up` \
                  starts one by itself"
@@ -181,9 +191,13 @@ fn delay(attempts: usize) -> Duration {
     (Duration::from_millis(10) * 2_u32.pow(doubled)).min(Duration::from_secs(1))
 }
 
-fn told(event: &Event) {
+/// Tells what happens to a connection, which was there before or not.
+fn told(event: &Event, was_there: &AtomicBool) {
     match event {
-        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Connected if was_there.swap(true, Ordering::Relaxed) => {
+            tracing::info!("connected to NATS again");
+        }
+        Event::Connected => tracing::debug!("connected to NATS"),
         Event::Disconnected => tracing::warn!("the connection to NATS is lost; trying again"),
         Event::SlowConsumer(_) => {
             tracing::warn!("messages came faster than they could be taken, and some were dropped");

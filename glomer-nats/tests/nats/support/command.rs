@@ -100,16 +100,11 @@ impl Running {
 
     /// Waits until it has told this, and gives all that it told.
     pub(crate) fn tells(&self, text: &str) -> String {
-        self.tells_times(text, 1)
-    }
-
-    /// Waits until it has told this so often, and gives all that it told.
-    pub(crate) fn tells_times(&self, text: &str, times: usize) -> String {
         let told = self.told.text.lock().unwrap();
         let (told, over) = self
             .told
             .more
-            .wait_timeout_while(told, PATIENCE, |told| told.matches(text).count() < times)
+            .wait_timeout_while(told, PATIENCE, |told| !told.contains(text))
             .unwrap();
         assert!(!over.timed_out(), "it has not told `{text}`:\n{told}");
         told.clone()
