@@ -19,8 +19,7 @@
 
   const CLIENT = "clients";
   const clients = names.filter((name) => name.startsWith("c"));
-  const isFew = () => clients.length <= CLIENTS;
-  let folded = !isFew();
+  let folded = clients.length > CLIENTS;
   const hidden = new Set();
   const laneOf = (place) => (folded && names[place].startsWith("c") ? CLIENT : names[place]);
   const allLanes = () => [...new Set(names.map((_, place) => laneOf(place)))];
@@ -137,7 +136,7 @@
       ...ticks("told", [...told.values()]),
       ...ticks("found", found),
     );
-    slider.max = Math.max(steps - 1, 0);
+    slider.max = Math.max(steps - WINDOW, 0);
     slider.value = first?.step ?? 0;
     const count = (n) => n.toLocaleString("en");
     const said = first
@@ -199,7 +198,8 @@
 
   function stepOn(direction) {
     const row = rows.findIndex(({ step }) => step === here);
-    const next = row < 0 ? rows[0] : rows[row + direction];
+    // The window of the event that is looked at may still be on its way.
+    const next = here === null ? rows[0] : row < 0 ? undefined : rows[row + direction];
     if (next) look(next.step);
     else lookFrom(here + direction, direction);
   }
