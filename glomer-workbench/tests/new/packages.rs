@@ -25,6 +25,8 @@ pub(super) fn unpacked_in(place: &Path) -> [PathBuf; 5] {
     cargo(CLONE.as_ref(), &format!("{args} {}", packed.display()));
     PACKAGES.map(|name| {
         let folder = format!("{name}-{}", env!("CARGO_PKG_VERSION"));
+        // What an earlier run unpacked may have files that are no more.
+        let _ = fs::remove_dir_all(place.join(&folder));
         let unpacked = Command::new("tar")
             // Cargo rebuilds what is new by its time, and in packages all is equally old.
             .arg("-xmzf")
