@@ -13,6 +13,15 @@
 //! record is written and synced after the other, so what a crash may leave of the last write
 //! is told from other damage: the file ends too early, or a part of the record has never
 //! arrived and reads as zeros. Such a record is dropped: nobody was told of it.
+//!
+//! That is all that is needed of a disk: to append, to sync, to read all at the start, and to tell
+//! what a crash left of the last write from any other damage; one sync for any number of writes,
+//! and every single byte that was changed is found. Databases such as [redb] and [fjall] are many
+//! times the size of this file, made for data that does not fit in memory, and do not look at all
+//! of it at each start.
+//!
+//! [fjall]: https://docs.rs/fjall
+//! [redb]: https://docs.rs/redb
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions, TryLockError};
