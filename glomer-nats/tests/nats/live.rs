@@ -121,6 +121,49 @@ fn a_node_that_keeps_what_it_was_told_in_seq_kv_may_be_killed() {
     assert!(output.stderr.contains(told), "{output:?}");
 }
 
+/// The nodes of the challenges, as they are.
+#[test]
+#[ignore = "two minutes, after cargo build -p challenges --examples"]
+fn the_challenges_are_met_over_nats() {
+    let available = [
+        "--consistency-models",
+        "read-committed",
+        "--availability",
+        "total",
+    ];
+    let workloads = [
+        ("echo", "echo", "partition", &[][..]),
+        ("unique-ids", "unique_ids", "partition", &[][..]),
+        ("g-set", "g_set", "partition", &[][..]),
+        ("g-counter", "g_counter", "partition,kill", &[][..]),
+        ("pn-counter", "pn_counter", "partition", &[][..]),
+        ("kafka", "kafka", "partition,pause", &[][..]),
+        ("kafka", "kafka_efficient", "partition,pause", &[][..]),
+        (
+            "txn-rw-register",
+            "txn_rw_register",
+            "partition",
+            &available,
+        ),
+        ("lin-kv", "lin_kv", "partition", &["--concurrency", "4n"]),
+    ];
+    for (workload, name, faults, options) in workloads {
+        let Some(server) = Server::start() else {
+            return;
+        };
+        let url = server.url();
+        let services = Running::start(&["services", "--server", &url, "--cluster", "test"]);
+        services.tells("the services of the cluster test run");
+        let node = example(name);
+        let _nodes = carriers(&server, &NODES, &[node.to_str().unwrap()]);
+        let mut more = vec!["--nemesis", faults, "--time-limit", "10"];
+        more.extend(options);
+        let (output, _store, results) = tested(&server, workload, &more);
+        println!("{name}: {} {}", results["valid?"], results["stats"]);
+        assert_eq!(output.code, 0, "{name}: {output:?}");
+    }
+}
+
 #[test]
 fn a_cluster_that_nobody_carries_is_named() {
     let Some(server) = Server::start() else {
