@@ -243,6 +243,25 @@ fn every_command_that_is_told_is_there() {
     assert!(count > 50, "{count} commands were found");
 }
 
+/// Those of chapters are for rustdoc, which checks them.
+#[test]
+fn every_link_of_a_page_leads_somewhere() {
+    let mut count = 0;
+    for (file, text) in documents() {
+        if !file.ends_with("README.md") && file.contains('/') {
+            continue;
+        }
+        let folder = root().join(&file).parent().unwrap().to_owned();
+        let links = text.split("](").skip(1);
+        let links = links.filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            count += 1;
+            assert!(folder.join(link).exists(), "{file} links {link}");
+        }
+    }
+    assert!(count > 20, "{count} links were found");
+}
+
 /// In virtual time, which has them take a moment, and with the node that the README's first
 /// command runs.
 #[test]
