@@ -158,7 +158,7 @@ impl<S: 'static, F: Fn() -> Result<Node<S>>> Host<S, F> {
                 }
                 asked = &mut stop => {
                     asked?;
-                    self.wire.hang_up().await?;
+                    self.wire.hang_up(&mut self.carrier).await?;
                     self.work()?;
                     if let Some(node) = &mut self.node {
                         node.finish(self.wire.now());

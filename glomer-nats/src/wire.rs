@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::{Client, Message, Subscriber};
+use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::{sleep_until, timeout};
 
@@ -18,7 +19,7 @@ const SETTLE: Duration = Duration::from_millis(250);
 /// How many messages are taken before others have their turn.
 const BATCH: usize = 1024;
 
-/// How long it may take to publish the last messages.
+/// How long it may take to get the last messages, and to publish them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The subscriptions of a carrier, and what it publishes.
@@ -177,11 +178,32 @@ impl Wire {
         Ok(())
     }
 
-    /// Takes nothing more for the node.
-    pub(crate) async fn hang_up(&mut self) -> Result<()> {
+    /// Takes what the server has for the node already, and then nothing more.
+    pub(crate) async fn hang_up(&mut self, carrier: &mut Carrier) -> Result<()> {
         self.hung_up = true;
-        self.node.unsubscribe().await?;
-        Ok(())
+        // What comes from the server comes in order: what is before a message to oneself was
+        // there before it was sent. (To unsubscribe first would drop what is on its way.)
+        let last = self.inbox_subject.clone();
+        self.client.publish(last, Bytes::new()).await?;
+        let rest = async {
+            while let Some(message) = tokio::select! {
+                biased;
+                message = self.node.next() => message,
+                // Others say who they are there.
+                said = self.inbox.next() => said.filter(|said| !said.payload.is_empty()),
+            } {
+                if message.subject.as_str() != self.inbox_subject {
+                    carrier.receive(self.start.elapsed(), message);
+                }
+            }
+            self.node.drain().await?;
+            while let Some(message) = self.node.next().await {
+                carrier.receive(self.start.elapsed(), message);
+            }
+            Ok(())
+        };
+        // Without a connection it does not end.
+        timeout(LAST_WORDS, rest).await.unwrap_or(Ok(()))
     }
 
     /// Publishes what is left, and waits until the server has it.

@@ -181,7 +181,7 @@ impl Node {
                     self.ended(&format!("no answer to `init` in {limit} s"))?;
                 }
                 Turn::Stop => {
-                    self.wire.hang_up().await?;
+                    self.wire.hang_up(&mut self.carrier).await?;
                     let Some(process) = &self.process else {
                         return Ok(());
                     };

@@ -42,6 +42,23 @@ fn a_program_answers_clients_and_ends_decently() {
 }
 
 #[test]
+fn what_has_arrived_when_a_node_is_to_end_is_answered() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut nodes = carriers(&server, &["n1"], &PLAIN);
+    let client = Asker::new(&server);
+    let echo = json!({"type": "echo", "echo": 1});
+    // It reads none of them before it is told to end.
+    nodes[0].signal(Signal::SIGSTOP);
+    client.call_all("n1", &echo, 2000, || {
+        nodes[0].signal(Signal::SIGTERM);
+        nodes[0].signal(Signal::SIGCONT);
+    });
+    assert_eq!(nodes[0].ends(), Some(0));
+}
+
+#[test]
 fn what_is_no_request_is_answered_by_the_carrier() {
     let Some(server) = Server::start() else {
         return;

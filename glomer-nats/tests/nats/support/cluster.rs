@@ -2,12 +2,14 @@
 
 use async_nats::Client;
 use bytes::Bytes;
+use futures_util::StreamExt;
 use glomer_nats::Cluster;
 use glomer_nats::control::{Reply, Request};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
-use super::{Running, Server};
+use super::{PATIENCE, Running, Server};
 
 /// The node in Python.
 pub(crate) const PLAIN: [&str; 2] = [
@@ -69,6 +71,31 @@ impl Asker {
     pub(crate) fn call_bytes(&self, node: &str, bytes: &str) -> Value {
         let answer = self.ask(self.cluster.node(node).unwrap(), bytes.to_owned());
         serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// Sends a body so often, does something once the server has all of them, and waits for as
+    /// many answers.
+    pub(crate) fn call_all(&self, node: &str, body: &Value, times: usize, then: impl FnOnce()) {
+        let subject = self.cluster.node(node).unwrap();
+        let body = Bytes::from(body.to_string());
+        let inbox = self.client.new_inbox();
+        self.runtime.block_on(async {
+            let mut answers = self.client.subscribe(inbox.clone()).await.unwrap();
+            for _ in 0..times {
+                let (subject, inbox) = (subject.clone(), inbox.clone());
+                let asked = self.client.publish_with_reply(subject, inbox, body.clone());
+                asked.await.unwrap();
+            }
+            // What is sent to oneself comes back once the server has all that was sent before.
+            self.client.publish(inbox, "back".into()).await.unwrap();
+            assert_eq!(answers.next().await.unwrap().payload, "back");
+            then();
+            let answers = answers.take(times).collect::<Vec<_>>();
+            let answers = timeout(PATIENCE, answers).await.expect("an answer to each");
+            for answer in answers {
+                assert!(!answer.payload.is_empty(), "nobody was there");
+            }
+        });
     }
 
     /// Asks a carrier.
