@@ -78,15 +78,9 @@ pub fn shrink<T>(
         let before = shrinker.smallest.clone();
         shrinker.leave_out(|schedule| schedule.faults.len(), Schedule::without_faults);
         shrinker.leave_out(|schedule| schedule.busy().len(), Schedule::without_threads);
-        let groups = |schedule: &Schedule| schedule.groups(workload);
         shrinker.leave_out(
-            |schedule| groups(schedule).len(),
-            |schedule, gone| {
-                let gone: BTreeSet<usize> =
-                    groups(schedule)[gone].iter().flatten().copied().collect();
-                let kept = (0..schedule.operations.len()).filter(|place| !gone.contains(place));
-                schedule.with_operations(&kept.collect())
-            },
+            |schedule| schedule.operations.len(),
+            |schedule, gone| schedule.without_operations(gone, workload),
         );
         for node in (0..shrinker.smallest.nodes.len()).rev() {
             if shrinker.smallest.nodes.len() > 1 {
@@ -178,8 +172,9 @@ impl<T, A: FnMut(&Schedule) -> Option<T>, O: Fn() -> bool> Shrinker<T, A, O> {
 mod tests {
     use super::*;
     use crate::edn::Edn;
+    use crate::prelude::*;
     use crate::run::schedule::{NamedEffect, Planned, PlannedFault};
-    use crate::workload::Broadcast;
+    use crate::workload::{Broadcast, Notation, NotedOp};
 
     fn second(number: u64) -> Duration {
         Duration::from_secs(number)
@@ -221,6 +216,82 @@ mod tests {
             || false,
             |schedule| fails(schedule).then_some(()),
         )
+    }
+
+    /// Clients take locks and give them back.
+    #[derive(Clone)]
+    struct Locks;
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Op {
+        Take(u64),
+        Give(u64),
+    }
+
+    impl Workload for Locks {
+        const NAME: &'static str = "locks";
+        const ABOUT: &'static str = "Clients take locks and give them back";
+        type Op = Op;
+        type Output = ();
+        type Session = ();
+
+        fn next(&mut self, _: &mut Turn<'_, Self>) -> Option<Op> {
+            None
+        }
+
+        async fn perform(_: &mut (), _: &Client, _: &Op) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn goes_with(earlier: &Op, later: &Op) -> bool {
+            matches!((earlier, later), (Op::Take(taken), Op::Give(given)) if taken == given)
+        }
+
+        fn check(&self, _: &History<Op, ()>) -> Verdict {
+            Verdict::new(true)
+        }
+    }
+
+    #[test]
+    fn what_goes_together_is_left_out_together() {
+        // Every lock is given back, by the thread that took it, after the next one is taken.
+        let asked = (0..50).flat_map(|lock| [Op::Take(lock), Op::Give(lock.wrapping_sub(1))]);
+        let asked = asked
+            .filter(|op| *op != Op::Give(u64::MAX))
+            .chain([Op::Give(49)]);
+        let operations = asked.enumerate().map(|(number, op)| {
+            let Notation { f, value, extra } = op.note().unwrap();
+            Planned {
+                thread: 0,
+                at: second(number as u64),
+                f,
+                value,
+                extra,
+            }
+        });
+        let schedule = Schedule {
+            operations: operations.collect(),
+            ..schedule()
+        };
+        let asks = |schedule: &Schedule| -> Vec<Op> {
+            let operations = schedule.operations.iter();
+            operations
+                .map(|op| Op::read(&op.notation()).unwrap())
+                .collect()
+        };
+        // A lock that nobody gives back stops the run, and so does one that was not taken.
+        let fails = |schedule: &Schedule| {
+            let asked = asks(schedule);
+            let is_whole = asked.iter().all(|op| match op {
+                Op::Take(lock) => asked.contains(&Op::Give(*lock)),
+                Op::Give(lock) => asked.contains(&Op::Take(*lock)),
+            });
+            (is_whole && asked.contains(&Op::Take(17))).then_some(())
+        };
+        let workload = AnyWorkload::new(Locks);
+        let shrunk = shrink(&schedule, &BTreeSet::new(), &workload, || false, fails);
+        let smallest = asks(&shrunk.unwrap().schedule);
+        assert_eq!(smallest, [Op::Take(17), Op::Give(17)]);
     }
 
     fn has(schedule: &Schedule, value: i64) -> bool {

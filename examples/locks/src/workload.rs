@@ -105,6 +105,16 @@ impl Workload for Locks {
         }
     }
 
+    /// What is done with a token makes no sense without the acquisition that gave it.
+    fn goes_with(earlier: &Op, later: &Op) -> bool {
+        match (earlier, later) {
+            (Op::Acquire { lock: taken }, Op::Write { lock, .. } | Op::Release { lock, .. }) => {
+                taken == lock
+            }
+            _ => false,
+        }
+    }
+
     fn check(&self, history: &History<Op, Answer>) -> Verdict {
         let mut granted: BTreeMap<(u64, u64), Operations<'_>> = BTreeMap::new();
         let mut accepted: BTreeMap<u64, Operations<'_>> = BTreeMap::new();

@@ -377,28 +377,23 @@ impl Schedule {
         queues
     }
 
-    /// The operations by what goes together, as the workload says.
-    pub(crate) fn groups(&self, workload: &AnyWorkload) -> Vec<Vec<usize>> {
-        let mut groups: Vec<Vec<usize>> = Vec::new();
-        // The group of the operation before.
-        let mut last: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-        for (place, op) in self.operations.iter().enumerate() {
-            let earlier = last.entry(op.thread).or_default();
-            let joined = earlier.iter().rev().find(|(other, _)| {
-                let other = self.operations[*other].notation();
-                workload.goes_with(&other, &op.notation())
-            });
-            let group = match joined {
-                Some((_, group)) => *group,
-                None => {
-                    groups.push(Vec::new());
-                    groups.len() - 1
-                }
-            };
-            groups[group].push(place);
-            earlier.push((place, group));
+    /// Without these of its operations, and without those that go with them, as the workload
+    /// says.
+    pub(crate) fn without_operations(
+        &self,
+        gone: Range<usize>,
+        workload: &AnyWorkload,
+    ) -> Schedule {
+        let asked = self.operations.iter().map(|op| (op.thread, op.notation()));
+        let asked: Vec<(usize, Notation)> = asked.collect();
+        let mut kept = BTreeSet::new();
+        for (place, earlier) in workload.going_with(&asked).into_iter().enumerate() {
+            let stays = earlier.is_none_or(|earlier| kept.contains(&earlier));
+            if stays && !gone.contains(&place) {
+                kept.insert(place);
+            }
         }
-        groups
+        self.with_operations(&kept)
     }
 
     /// With these of its operations alone.

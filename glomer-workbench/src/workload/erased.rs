@@ -33,7 +33,7 @@ trait Erased: Send + Sync {
     fn check(&self, setting: &Setting, record: &Record) -> Verdict;
     fn meaning(&self, name: &str) -> Option<&'static str>;
     fn depends_on(&self, setting: &Setting) -> Vec<(&'static str, String)>;
-    fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool;
+    fn going_with(&self, asked: &[(usize, Notation)]) -> Vec<Option<usize>>;
 }
 
 impl AnyWorkload {
@@ -91,9 +91,10 @@ impl AnyWorkload {
         self.0.depends_on(setting)
     }
 
-    /// Whether an operation goes with an earlier one of its thread.
-    pub(crate) fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool {
-        self.0.goes_with(earlier, later)
+    /// For each of the operations, which threads ask in this order, the place of the last of
+    /// the same thread that it goes with.
+    pub(crate) fn going_with(&self, asked: &[(usize, Notation)]) -> Vec<Option<usize>> {
+        self.0.going_with(asked)
     }
 }
 
@@ -159,11 +160,18 @@ impl<W: Workload> Erased for W {
         W::depends_on(setting)
     }
 
-    fn goes_with(&self, earlier: &Notation, later: &Notation) -> bool {
-        match (W::Op::read(earlier), W::Op::read(later)) {
-            (Ok(earlier), Ok(later)) => W::goes_with(&earlier, &later),
-            _ => false,
-        }
+    fn going_with(&self, asked: &[(usize, Notation)]) -> Vec<Option<usize>> {
+        let asked = asked.iter();
+        let read = asked.map(|(thread, op)| (thread, W::Op::read(op).ok()));
+        let asked: Vec<(&usize, Option<W::Op>)> = read.collect();
+        let earlier = asked.iter().enumerate().map(|(place, (thread, op))| {
+            let op = op.as_ref()?;
+            asked[..place].iter().rposition(|(other, earlier)| {
+                let earlier = earlier.as_ref();
+                other == thread && earlier.is_some_and(|earlier| W::goes_with(earlier, op))
+            })
+        });
+        earlier.collect()
     }
 }
 

@@ -288,9 +288,9 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
         Vec::new()
     }
 
-    /// Whether an operation makes sense only together with an earlier one of the same thread,
-    /// as a release of a lock with its acquisition. A failing run is made smaller by leaving
-    /// operations out, and these stay or go together.
+    /// Whether an operation makes sense only after an earlier one of the same thread, as a
+    /// release of a lock after its acquisition. A failing run is made smaller by leaving
+    /// operations out, and without the last such operation before it, this one is left out, too.
     fn goes_with(_earlier: &Self::Op, _later: &Self::Op) -> bool {
         false
     }
