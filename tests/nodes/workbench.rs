@@ -1,5 +1,5 @@
-//! `glomer`, as a command of one's own.
+//! `glomer`, with one workload more.
 
 fn main() -> std::process::ExitCode {
-    glomer_workbench::Cli::new().run()
+    glomer_workbench::Cli::new().workload(locks::Locks).run()
 }

@@ -29,11 +29,11 @@ macro_rules! by_name {
             },
             "kafka-gives-an-offset-twice": nodes::Logs::new,
             "raft-acknowledges-early":
-                |mended| nodes::Raft::new(nodes::Mistake::AcknowledgesEarly.unless(mended)),
+                |mended| nodes::Raft::new(nodes::Mistake::AcknowledgesEarly, mended),
             "raft-votes-twice":
-                |mended| nodes::Raft::new(nodes::Mistake::VotesTwice.unless(mended)),
+                |mended| nodes::Raft::new(nodes::Mistake::VotesTwice, mended),
             "raft-counts-older-terms":
-                |mended| nodes::Raft::new(nodes::Mistake::CountsOlderTerms.unless(mended)),
+                |mended| nodes::Raft::new(nodes::Mistake::CountsOlderTerms, mended),
         }
     };
     ($name:expr, $make:ident => $done:expr; $($mistake:literal: $how:expr,)*) => {

@@ -1,20 +1,19 @@
 //! A plain Raft (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm")
-//! that keeps term, vote and log on its disk, without snapshots. Reads go through the log.
+//! that keeps a set, with term, vote and log on its disk and without snapshots. Reads go through
+//! the log. Only the leader answers clients, and what they ask adds no messages between nodes, so
+//! that leaving it out changes nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use glomer_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-/// How often a leader is heard of.
-const HEARTBEAT: Duration = Duration::from_millis(100);
-/// Without a leader for so long, and at most as much again, a node stands for election.
-const ELECTION: Duration = Duration::from_millis(500);
-/// How often whoever waits for an entry looks again, and how often it does so.
-const LOOK: Duration = Duration::from_millis(10);
-const LOOKS: usize = 200;
+/// At most so much longer than the others does a node do without a leader.
+const SPREAD: Duration = Duration::from_millis(300);
+/// How often whoever waits for an entry looks again, and for how long it does so.
+const LOOK: Duration = Duration::from_millis(50);
+const WAIT: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Mistake {
@@ -24,12 +23,6 @@ pub(crate) enum Mistake {
     VotesTwice,
     /// A leader commits whatever a majority has, of older terms, too (Figure 8 of the paper).
     CountsOlderTerms,
-}
-
-impl Mistake {
-    pub(crate) fn unless(self, mended: bool) -> Option<Mistake> {
-        (!mended).then_some(self)
-    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,21 +35,9 @@ struct Entry {
 enum Command {
     /// What a leader begins its term with.
     Nothing,
-    Read {
-        key: u64,
-    },
-    Write {
-        key: u64,
-        value: Value,
-    },
-    Cas {
-        key: u64,
-        from: Value,
-        to: Value,
-    },
+    Read,
+    Add(u64),
 }
-
-type Answer = Result<Option<Value>, Error>;
 
 #[derive(Default)]
 enum Role {
@@ -69,34 +50,47 @@ enum Role {
 
 pub(crate) struct Raft {
     mistake: Option<Mistake>,
+    /// At least so long does a node do without a leader before it stands for election.
+    election: Duration,
     nodes: usize,
     term: u64,
     voted_for: Option<String>,
     /// The first entry is number 1.
     log: Vec<Entry>,
     role: Role,
-    leader: Option<String>,
+    /// How long it does without a leader this time.
+    patience: Duration,
     deadline: Duration,
     applied: usize,
-    values: BTreeMap<u64, Value>,
-    /// The answers to entries of this node, with the terms of these.
-    answers: BTreeMap<usize, (u64, Answer)>,
+    set: BTreeSet<u64>,
+    /// What was applied, and not yet asked for: the terms of the entries, and the set if they
+    /// read it.
+    done: BTreeMap<usize, (u64, BTreeSet<u64>)>,
 }
 
 impl Raft {
-    pub(crate) fn new(mistake: Option<Mistake>) -> Raft {
+    /// A node with a mistake, or its mended twin, which elects as fast as that.
+    pub(crate) fn new(mistake: Mistake, mended: bool) -> Raft {
+        let election = match mistake {
+            // So long can candidates of one term stand against each other, while voters are
+            // killed and come back.
+            Mistake::VotesTwice => Duration::from_secs(2),
+            // Terms come and go while an entry is on its way.
+            Mistake::AcknowledgesEarly | Mistake::CountsOlderTerms => Duration::from_millis(300),
+        };
         Raft {
-            mistake,
+            mistake: (!mended).then_some(mistake),
+            election,
             nodes: 0,
             term: 0,
             voted_for: None,
             log: Vec::new(),
             role: Role::default(),
-            leader: None,
+            patience: Duration::ZERO,
             deadline: Duration::ZERO,
             applied: 0,
-            values: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            set: BTreeSet::new(),
+            done: BTreeMap::new(),
         }
     }
 
@@ -124,11 +118,14 @@ impl Raft {
             self.keep_vote(cx);
         }
         self.role = Role::Follower;
-        self.leader = None;
     }
 
     fn wait_for_leader(&mut self, cx: &Context) {
-        self.deadline = cx.now() + ELECTION.mul_f64(1.0 + cx.rng().unit());
+        self.deadline = cx.now() + self.patience;
+    }
+
+    fn draw_patience(&mut self, cx: &Context) {
+        self.patience = self.election + SPREAD.mul_f64(cx.rng().unit());
     }
 
     fn stand(&mut self, cx: &Context) {
@@ -137,13 +134,21 @@ impl Raft {
         self.voted_for = Some(me.clone());
         self.keep_vote(cx);
         self.role = Role::Candidate(BTreeSet::from([me]));
-        self.leader = None;
+        self.draw_patience(cx);
         self.wait_for_leader(cx);
+        self.ask_for_votes(cx);
+        self.count_votes(cx);
+    }
+
+    /// Asks whoever has not voted for this candidate.
+    fn ask_for_votes(&self, cx: &Context) {
+        let Role::Candidate(votes) = &self.role else {
+            return;
+        };
         let (term, last) = (self.term, self.last());
-        for peer in cx.peers() {
+        for peer in cx.peers().filter(|peer| !votes.contains(*peer)) {
             cx.send(peer, RequestVote { term, last });
         }
-        self.count_votes(cx);
     }
 
     fn count_votes(&mut self, cx: &Context) {
@@ -153,7 +158,6 @@ impl Raft {
             let next = self.log.len() + 1;
             let followers = cx.peers().map(|peer| (peer.to_owned(), (next, 0)));
             self.role = Role::Leader(followers.collect());
-            self.leader = Some(cx.node_id().to_owned());
             if self.mistake != Some(Mistake::CountsOlderTerms) {
                 self.push(cx, Command::Nothing);
             }
@@ -205,29 +209,15 @@ impl Raft {
 
     fn apply(&mut self, until: usize) {
         while self.applied < until.min(self.log.len()) {
-            let Entry { term, command } = self.log[self.applied].clone();
+            let Entry { term, command } = &self.log[self.applied];
             self.applied += 1;
-            let missing = || Error::key_does_not_exist("there is no such key");
-            let answer = match command {
-                Command::Nothing => Ok(None),
-                Command::Read { key } => {
-                    let value = self.values.get(&key).cloned();
-                    value.map(Some).ok_or_else(missing)
-                }
-                Command::Write { key, value } => {
-                    self.values.insert(key, value);
-                    Ok(None)
-                }
-                Command::Cas { key, from, to } => match self.values.get_mut(&key) {
-                    None => Err(missing()),
-                    Some(value) if *value == from => {
-                        *value = to;
-                        Ok(None)
-                    }
-                    Some(_) => Err(Error::precondition_failed("it has another value")),
-                },
-            };
-            self.answers.insert(self.applied, (term, answer));
+            let mut read = BTreeSet::new();
+            match command {
+                Command::Nothing => {}
+                Command::Read => read.clone_from(&self.set),
+                Command::Add(element) => _ = self.set.insert(*element),
+            }
+            self.done.insert(self.applied, (*term, read));
         }
     }
 }
@@ -238,20 +228,22 @@ fn init(raft: &mut Raft, cx: &Context) -> Result<(), Error> {
     (raft.term, raft.voted_for) = cx.disk().load("vote")?.unwrap_or_default();
     let entries = cx.disk().entries("log", ..)?;
     raft.log = entries.into_iter().map(|(_, entry)| entry).collect();
+    raft.draw_patience(cx);
     raft.wait_for_leader(cx);
     Ok(())
 }
 
-#[every("20ms")]
+#[every("50ms")]
 fn look_after(raft: &mut Raft, cx: &Context) {
     if raft.deadline <= cx.now() && !matches!(raft.role, Role::Leader(_)) {
         raft.stand(cx);
     }
 }
 
+/// What was lost is sent again, and a leader is heard of.
 #[every("100ms")]
 fn heartbeat(raft: &mut Raft, cx: &Context) {
-    debug_assert!(HEARTBEAT < ELECTION);
+    raft.ask_for_votes(cx);
     raft.replicate(cx);
 }
 
@@ -293,8 +285,11 @@ fn append(
         let (term, matched) = (raft.term, None);
         return cx.send(cx.sender(), Appended { term, matched });
     }
+    if term == raft.term && matches!(raft.role, Role::Leader(_)) {
+        // There is one leader of a term, and it obeys nobody.
+        return;
+    }
     raft.follow(cx, term);
-    raft.leader = Some(cx.sender().to_owned());
     raft.wait_for_leader(cx);
     let (_, mut index) = previous;
     let matched = if (raft.term_of(index), index) == previous && index <= raft.log.len() {
@@ -339,22 +334,25 @@ fn appended(raft: &mut Raft, cx: &Context, term: u64, matched: Option<usize>) {
     }
 }
 
-/// Has the leader do a command, and waits until it is done.
-async fn execute(raft: &Shared<Raft>, cx: &Context, command: Command) -> Answer {
+/// Has a command done, if this node is the leader, and waits until it is. Then this is the set,
+/// if the command reads it.
+async fn execute(
+    raft: &Shared<Raft>,
+    cx: &Context,
+    command: Command,
+) -> Result<BTreeSet<u64>, Error> {
     let begun = raft.with(|raft| {
-        matches!(raft.role, Role::Leader(_)).then(|| {
-            let index = raft.push(cx, command);
-            raft.replicate(cx);
-            (index, raft.term)
-        })
+        let leads = matches!(raft.role, Role::Leader(_));
+        leads.then(|| (raft.push(cx, command), raft.term))
     });
     let Some((index, term)) = begun else {
         return Err(Error::temporarily_unavailable("this is not the leader"));
     };
-    for _ in 0..LOOKS {
-        if let Some((done, answer)) = raft.with(|raft| raft.answers.remove(&index)) {
+    let end = cx.now() + WAIT;
+    while cx.now() < end {
+        if let Some((done, read)) = raft.with(|raft| raft.done.remove(&index)) {
             return if done == term {
-                answer
+                Ok(read)
             } else {
                 Err(Error::abort("another leader had something else there"))
             };
@@ -364,43 +362,12 @@ async fn execute(raft: &Shared<Raft>, cx: &Context, command: Command) -> Answer 
     Err(Error::timeout("no majority agreed"))
 }
 
-/// The leader, if that is another node.
-fn other_leader(raft: &Shared<Raft>, cx: &Context) -> Option<String> {
-    let leader = raft.with(|raft| raft.leader.clone());
-    // Who asks is no client, and gets an answer from here.
-    let is_client = !cx.node_ids().iter().any(|node| node == cx.sender());
-    leader.filter(|leader| leader != cx.node_id() && is_client)
-}
-
 #[handler("read", reply = "value")]
-async fn read(raft: &Shared<Raft>, cx: &Context, key: u64) -> Result<Value, Error> {
-    if let Some(leader) = other_leader(raft, cx) {
-        return cx.rpc(&leader, Read { key }).await;
-    }
-    let value = execute(raft, cx, Command::Read { key }).await?;
-    Ok(value.unwrap_or_default())
+async fn read(raft: &Shared<Raft>, cx: &Context) -> Result<BTreeSet<u64>, Error> {
+    execute(raft, cx, Command::Read).await
 }
 
-#[handler("write")]
-async fn write(raft: &Shared<Raft>, cx: &Context, key: u64, value: Value) -> Result<(), Error> {
-    if let Some(leader) = other_leader(raft, cx) {
-        return cx.rpc(&leader, Write { key, value }).await;
-    }
-    let command = Command::Write { key, value };
-    execute(raft, cx, command).await.map(|_| ())
-}
-
-#[handler("cas")]
-async fn cas(
-    raft: &Shared<Raft>,
-    cx: &Context,
-    key: u64,
-    from: Value,
-    to: Value,
-) -> Result<(), Error> {
-    if let Some(leader) = other_leader(raft, cx) {
-        return cx.rpc(&leader, Cas { key, from, to }).await;
-    }
-    let command = Command::Cas { key, from, to };
-    execute(raft, cx, command).await.map(|_| ())
+#[handler("add")]
+async fn add(raft: &Shared<Raft>, cx: &Context, element: u64) -> Result<(), Error> {
+    execute(raft, cx, Command::Add(element)).await.map(|_| ())
 }
