@@ -129,7 +129,7 @@ impl Carrier {
     }
 
     fn is_full(&self, more: usize) -> bool {
-        self.unread.len() + self.delayed_bytes + more > UNREAD
+        self.reading + self.unread.len() + self.delayed_bytes + more > UNREAD
     }
 
     /// Gives a message to the node.

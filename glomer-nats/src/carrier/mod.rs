@@ -73,6 +73,8 @@ pub(crate) struct Carrier {
     killed_until: Option<Duration>,
     /// What is for the node, line by line.
     unread: Vec<u8>,
+    /// How many bytes the driver has of what was for it before.
+    reading: usize,
     /// What is for it later.
     delayed: BinaryHeap<Reverse<Delayed>>,
     delayed_bytes: usize,
@@ -118,6 +120,7 @@ impl Carrier {
             paused_until: None,
             killed_until: None,
             unread: Vec::new(),
+            reading: 0,
             delayed: BinaryHeap::new(),
             delayed_bytes: 0,
             unsent: VecDeque::new(),
@@ -222,6 +225,7 @@ impl Carrier {
     pub(crate) fn ended(&mut self) {
         self.life = Life::Down;
         self.unread = Vec::new();
+        self.reading = 0;
         let error = Error::crash(format!(
             "{} ended before it answered; what was asked may have happened or not",
             self.identity.id
@@ -290,10 +294,7 @@ impl Carrier {
         // It gives back what a burst took.
         read.shrink_to(READ);
         std::mem::swap(&mut self.unread, read);
-    }
-
-    pub(crate) fn has_unread(&self) -> bool {
-        !self.unread.is_empty()
+        self.reading = read.len();
     }
 
     // Time.

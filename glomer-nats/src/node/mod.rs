@@ -132,7 +132,7 @@ impl Node {
             }
             let reads = !self.carrier.is_backed_up();
             if let Some(process) = &mut self.process {
-                if process.is_idle() && self.carrier.has_unread() {
+                if process.is_idle() {
                     self.carrier.swap_unread(process.room());
                 }
                 if ends.is_some() {
