@@ -133,6 +133,7 @@ fn the_challenges_are_met_over_nats() {
     ];
     let workloads = [
         ("echo", "echo", "partition", &[][..]),
+        ("broadcast", "broadcast-node", "partition,kill", &[]),
         ("unique-ids", "unique_ids", "partition", &[][..]),
         ("g-set", "g_set", "partition", &[][..]),
         ("g-counter", "g_counter", "partition,kill", &[][..]),
@@ -145,7 +146,12 @@ fn the_challenges_are_met_over_nats() {
             "partition",
             &available,
         ),
-        ("lin-kv", "lin_kv", "partition", &["--concurrency", "4n"]),
+        (
+            "lin-kv",
+            "lin_kv",
+            "partition,kill,pause",
+            &["--concurrency", "4n"],
+        ),
     ];
     for (workload, name, faults, options) in workloads {
         let Some(server) = Server::start() else {
@@ -155,7 +161,17 @@ fn the_challenges_are_met_over_nats() {
         let services = Running::start(&["services", "--server", &url, "--cluster", "test"]);
         services.tells("the services of the cluster test run");
         let node = example(name);
-        let _nodes = carriers(&server, &NODES, &[node.to_str().unwrap()]);
+        // Each has a disk of its own, if it wants one.
+        let disks = TempDir::new().unwrap();
+        let start = |id: &&str| {
+            let disk = format!("GLOMER_DISK={}", disks.path().join(id).display());
+            let program = ["env", &disk, node.to_str().unwrap()];
+            carrier(&server, id, &NODES.join(","), &[], &program)
+        };
+        let nodes: Vec<Running> = NODES.iter().map(start).collect();
+        for (node, id) in nodes.iter().zip(NODES) {
+            node.tells(&format!("{id} is ready"));
+        }
         let mut more = vec!["--nemesis", faults, "--time-limit", "10"];
         more.extend(options);
         let (output, _store, results) = tested(&server, workload, &more);
