@@ -70,6 +70,7 @@ fn every_crate_compiles_and_passes_against_the_packages_in_a_workspace_and_offli
     let manifest = format!(
         "[workspace]\nresolver = \"3\"\nmembers = []\n\n{patch}\n\
          [profile.dev]\ndebug = \"line-tables-only\"\n\n\
+         [profile.dev.package.\"*\"]\ndebug = false\n\n\
          [profile.dev.package]\n\
          glomer-runtime.opt-level = 1\nserde_json.opt-level = 1\nadya.opt-level = 1\n"
     );
