@@ -6,6 +6,7 @@ mod faults;
 mod in_process;
 #[cfg(feature = "test")]
 mod live;
+mod machines;
 mod node;
 mod outages;
 mod registers;

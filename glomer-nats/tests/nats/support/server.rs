@@ -1,4 +1,4 @@
-//! A nats-server on loopback.
+//! A nats-server on this host.
 
 use std::env;
 use std::ffi::OsString;
@@ -8,8 +8,12 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+/// Where nobody else can reach it.
+const LOOPBACK: &str = "127.0.0.1";
+
 /// A nats-server with JetStream. It ends with the test.
 pub(crate) struct Server {
+    address: &'static str,
     port: u16,
     store: TempDir,
     options: Vec<String>,
@@ -34,7 +38,17 @@ impl Server {
             return None;
         }
         let options = options.iter().map(|option| (*option).to_owned());
-        let mut server = Self::new(options.collect());
+        let mut server = Self::new(LOOPBACK, options.collect());
+        server.serve();
+        Some(server)
+    }
+
+    /// The same, at another address of this host.
+    pub(crate) fn at(address: &'static str) -> Option<Self> {
+        if !available() {
+            return None;
+        }
+        let mut server = Self::new(address, Vec::new());
         server.serve();
         Some(server)
     }
@@ -62,15 +76,16 @@ impl Server {
                 ("--routes", &all),
             ];
             let options = options.map(|(option, value)| [option.to_owned(), value.clone()]);
-            let mut server = Self::new(options.concat());
+            let mut server = Self::new(LOOPBACK, options.concat());
             server.serve();
             server
         };
         Some(routes.iter().enumerate().map(member).collect())
     }
 
-    fn new(options: Vec<String>) -> Self {
+    fn new(address: &'static str, options: Vec<String>) -> Self {
         Self {
+            address,
             port: free_port(),
             store: TempDir::new().unwrap(),
             options,
@@ -80,7 +95,7 @@ impl Server {
 
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}:{}", self.address, self.port)
     }
 
     /// Kills it, as a power failure would.
@@ -96,7 +111,7 @@ impl Server {
         let mut process = Command::new(program())
             .args([
                 "-a",
-                "127.0.0.1",
+                self.address,
                 "-p",
                 &self.port.to_string(),
                 "-js",
