@@ -399,7 +399,10 @@ fn an_interrupted_run_keeps_what_there_is_and_its_nodes_end() {
         let mut nodes = Watched::new(&place);
         let changes = Watched::changes(&place, then);
         let node = place.node(&changes.each_ref().map(|(from, to)| (*from, to.as_str())));
-        let run = spawn(&mut place.command(&node, "--rate 20 --time-limit 1000000"));
+        // So seldom that what is asked is never about a value that is on its way, wherever the
+        // run is interrupted.
+        let rare = "--rate 0.01 --time-limit 100000000 --seed 1";
+        let run = spawn(&mut place.command(&node, rare));
         nodes.connect(4);
         let output = interrupt(run);
         assert!(nodes.have_ended());
@@ -408,8 +411,7 @@ fn an_interrupted_run_keeps_what_there_is_and_its_nodes_end() {
         assert!(told.contains("the run was interrupted"), "{told}");
         let results = place.results();
         assert_eq!(results["problem"]["type"], "interrupted");
-        // What was on its way at that moment may look lost.
-        assert_ne!(results["valid?"], true);
+        assert_eq!(results["valid?"], "unknown");
         assert_eq!(results["clock"]["time"], "virtual");
         assert!(place.kept("history.edn").contains(":f :broadcast"));
         assert!(stdout(&output).ends_with("The run could not be completed.\n"));
