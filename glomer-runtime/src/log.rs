@@ -63,8 +63,16 @@ impl fmt::Display for Record {
     }
 }
 
-/// The beginning of a line, made printable.
-pub(crate) fn excerpt(line: &[u8]) -> String {
+/// The beginning of a line, made printable, for drivers that tell of one: 120 bytes of it, and how
+/// long it is if that is more.
+///
+/// ```
+/// use glomer_runtime::log::excerpt;
+///
+/// assert_eq!(excerpt(b"caf\xc3\xa9\n"), "caf\u{e9}\\n");
+/// assert!(excerpt(&[b'x'; 1000]).ends_with("xxx\u{2026} (1000 bytes)"));
+/// ```
+pub fn excerpt(line: &[u8]) -> String {
     const LIMIT: usize = 120;
     let shown = &line[..line.len().min(LIMIT)];
     let mut text: String = String::from_utf8_lossy(shown).escape_debug().collect();

@@ -6,10 +6,11 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message, Subject};
 use bytes::Bytes;
 use glomer_runtime::Error;
+use glomer_runtime::log::excerpt;
 
+use super::Carrier;
 use super::faults::Fate;
 use super::message::{self, Envelope, Request};
-use super::{Carrier, excerpt};
 use crate::control::{CLOCK, Drop, Event, Life};
 
 /// How many bytes may wait for a node to read them.

@@ -6,9 +6,10 @@ use async_nats::message::OutboundMessage;
 use async_nats::{HeaderMap, HeaderValue, Subject};
 use bytes::Bytes;
 use glomer_runtime::Error;
+use glomer_runtime::log::excerpt;
 
 use super::message::{self, CARRIER, Envelope};
-use super::{Carrier, excerpt, outbound};
+use super::{Carrier, outbound};
 use crate::control::{CLOCK, Drop, Event, Life};
 use crate::{BadName, Result};
 

@@ -365,14 +365,3 @@ fn outbound(subject: Subject, payload: impl Into<Bytes>) -> OutboundMessage {
         headers: None,
     }
 }
-
-/// The beginning of what came, for people.
-fn excerpt(bytes: &[u8]) -> String {
-    const SHOWN: usize = 120;
-    let shown = &bytes[..bytes.len().min(SHOWN)];
-    let mut text: String = String::from_utf8_lossy(shown).escape_debug().collect();
-    if bytes.len() > SHOWN {
-        text.push_str(&format!("… ({} bytes)", bytes.len()));
-    }
-    text
-}
