@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use glomer_runtime::sim::Dropped;
-use glomer_workbench::run::journal::{EventKind, NetEvent};
+use glomer_workbench::run::journal::{EventKind, NetEvent, involves_client};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -75,69 +75,47 @@ impl Merging {
         let Ok(message) = serde_json::from_str::<Message<'_>>(entry.message.get()) else {
             return;
         };
-        if is_client(&message.src) || is_client(&message.dest) {
+        // The names of carriers' own clients begin as those of the workbench do.
+        if involves_client(&message.src, &message.dest) {
             return;
         }
         let (src, dest) = (self.name(&message.src), self.name(&message.dest));
         let body: Arc<str> = message.body.get().into();
         let latest = self.latest.get(&node).copied().unwrap_or(i64::MIN);
-        let mut time = time.max(latest);
-        let (sent, kind) = match entry.event {
-            Event::Sent => {
-                let number = self.send(time, &src, &dest, &body);
-                self.sent.insert((src.clone(), entry.clock), (number, time));
-                if crate::services::NAMES.contains(&&*dest) {
-                    self.event(time, EventKind::Recv, number, src, dest, body);
-                }
-                self.latest.insert(node, time);
-                return;
-            }
-            Event::Received { sent } => (sent, EventKind::Recv),
-            Event::Dropped { sent, why } => (sent, EventKind::Drop(dropped(why))),
-        };
-        let sending = sent.and_then(|clock| self.sent.get(&(src.clone(), clock)).copied());
-        let number = match sending {
-            Some((number, at)) => {
-                time = time.max(at);
-                number
-            }
-            None => self.send(time, &src, &dest, &body),
-        };
-        self.event(time, kind, number, src, dest, body);
-        self.latest.insert(node, time);
-    }
-
-    fn send(&mut self, time: i64, src: &Arc<str>, dest: &Arc<str>, body: &Arc<str>) -> u64 {
-        let number = self.numbers;
-        self.numbers += 1;
-        let (src, dest, body) = (src.clone(), dest.clone(), body.clone());
-        self.event(time, EventKind::Send, number, src, dest, body);
-        number
-    }
-
-    fn event(
-        &mut self,
-        time: i64,
-        kind: EventKind,
-        id: u64,
-        src: Arc<str>,
-        dest: Arc<str>,
-        body: Arc<str>,
-    ) {
-        self.events.push(NetEvent {
+        let time = time.max(latest);
+        let event = |time, kind, id| NetEvent {
             time,
             kind,
             id,
-            src,
-            dest,
-            body,
+            src: src.clone(),
+            dest: dest.clone(),
+            body: body.clone(),
+        };
+        let sent = match entry.event {
+            Event::Sent => None,
+            Event::Received { sent } | Event::Dropped { sent, .. } => sent,
+        };
+        let sending = sent.and_then(|clock| self.sent.get(&(src.clone(), clock)).copied());
+        let (number, sent_at) = sending.unwrap_or_else(|| {
+            let number = self.numbers;
+            self.numbers += 1;
+            self.events.push(event(time, EventKind::Send, number));
+            (number, time)
         });
+        let time = time.max(sent_at);
+        let end = match entry.event {
+            Event::Sent => {
+                self.sent.insert((src.clone(), entry.clock), (number, time));
+                let is_service = crate::services::NAMES.contains(&&*dest);
+                is_service.then_some(EventKind::Recv)
+            }
+            Event::Received { .. } => Some(EventKind::Recv),
+            Event::Dropped { why, .. } => Some(EventKind::Drop(dropped(why))),
+        };
+        self.events
+            .extend(end.map(|kind| event(time, kind, number)));
+        self.latest.insert(node, time);
     }
-}
-
-/// Whether a name is one that carriers give clients, or their own.
-fn is_client(name: &str) -> bool {
-    name.starts_with('c')
 }
 
 fn dropped(why: Drop) -> Dropped {

@@ -150,15 +150,15 @@ impl Journal {
         let next = self.events.iter().map(|event| event.id + 1).max();
         let next = next.unwrap_or_default();
         for event in events {
-            let NetEvent {
-                time,
-                kind,
+            let id = next + event.id;
+            self.record(
+                event.time,
+                event.kind,
                 id,
-                src,
-                dest,
-                body,
-            } = event;
-            self.record(time, kind, next + id, &src, &dest, &body);
+                &event.src,
+                &event.dest,
+                &event.body,
+            );
         }
         self.events.sort_by_key(|event| event.time);
     }
