@@ -19,7 +19,7 @@ mod broadcast;
 fn small(time: u64) -> Test {
     let test = Test::new(Broadcast::default()).nodes(5).rate(10.0);
     let test = test.delivery(Delivery::InTurn).turn_latency(ms(0));
-    test.time_limit(secs(time)).seeds(0..3)
+    test.time_limit(secs(time)).seeds(0..5)
 }
 
 /// Challenges 3d and 3e.
