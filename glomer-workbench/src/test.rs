@@ -557,7 +557,7 @@ impl fmt::Display for Said<'_> {
 impl fmt::Display for Tested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Said(self).fmt(f)?;
-        f.write_str(&self.results.map.shortened().pretty(WIDTH))
+        f.write_str(&self.results.map.shown(WIDTH))
     }
 }
 

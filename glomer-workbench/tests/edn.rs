@@ -214,6 +214,22 @@ fn results_are_laid_out_as_jepsen_lays_them_out() {
     }
 }
 
+#[test]
+fn numbers_fill_their_lines_where_people_look() {
+    let values = (0..30).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
+    let map = Edn::parse(&format!("{{:stale ({values}), :never-read #{{}}}}")).unwrap();
+    let lines = "\
+{:stale (0 1 2 3 4 5 6 7 8 9
+         10 11 12 13 14 15 16
+         17 18 19 20 21 22 23
+         24 25 26 27 28 29),
+ :never-read #{}}";
+    assert_eq!(map.shown(30), lines);
+    // What is no number has a line of its own, as everywhere.
+    let words = Edn::parse("(:first :second :third)").unwrap();
+    assert_eq!(words.shown(12), "(:first\n :second\n :third)");
+}
+
 fn value() -> impl Strategy<Value = Edn> {
     let scalar = prop_oneof![
         Just(Edn::Nil),

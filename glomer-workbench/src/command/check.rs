@@ -68,7 +68,7 @@ pub fn run(args: &Args, workloads: &Workloads) -> io::Result<ExitCode> {
     let text = if args.json {
         serde_json::to_string_pretty(&results)?
     } else {
-        results.shortened().pretty(Edn::RESULTS_WIDTH)
+        results.shown(Edn::RESULTS_WIDTH)
     };
     print(&text)?;
     let why = Why::of_history(checked.most_telling()).brief();

@@ -245,10 +245,7 @@ fn show(
     }
     // Of many runs, those that went well are told in one line.
     if number == 0 || ending != Ending::Valid {
-        print(&format!(
-            "{}\n\n",
-            results.shortened().pretty(Edn::RESULTS_WIDTH)
-        ))?;
+        print(&format!("{}\n\n", results.shown(Edn::RESULTS_WIDTH)))?;
     }
     if ending != Ending::Valid {
         progress.mention(&Failures::of(&run.history));

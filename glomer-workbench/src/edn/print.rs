@@ -106,8 +106,15 @@ impl Edn {
     /// The width Jepsen writes `results.edn` with.
     pub const RESULTS_WIDTH: usize = 70;
 
-    /// The value for people to look at: of a string with more than a thousand characters, these
-    /// and how many there are.
+    /// The value for people to look at: [shortened](Self::shortened), and laid out as by
+    /// [`pretty`](Self::pretty) but for numbers, which fill their lines, since a thousand values,
+    /// one below the other, would push all else off the screen.
+    pub fn shown(&self, width: usize) -> String {
+        self.shortened().layout(width, true)
+    }
+
+    /// The value with its long strings cut: of one with more than a thousand characters, it has
+    /// these and how many there are.
     pub fn shortened(&self) -> Edn {
         let all = |items: &[Edn]| items.iter().map(Edn::shortened).collect();
         match self {
@@ -136,10 +143,15 @@ impl Edn {
     /// it, one that does not has each item on a line of its own, aligned with the first. No
     /// newline at the end.
     pub fn pretty(&self, width: usize) -> String {
+        self.layout(width, false)
+    }
+
+    fn layout(&self, width: usize, fills: bool) -> String {
         let mut layout = Layout {
             out: String::new(),
             column: 0,
             width,
+            fills,
         };
         layout.value(self);
         layout.out
@@ -150,6 +162,8 @@ struct Layout {
     out: String,
     column: usize,
     width: usize,
+    /// Whether numbers fill their lines.
+    fills: bool,
 }
 
 impl Layout {
@@ -192,13 +206,22 @@ impl Layout {
     fn items(&mut self, open: &str, items: &[Edn], close: &str) {
         self.text(open);
         let indent = self.column;
+        let is_number = |item: &Edn| matches!(item, Edn::Int(_) | Edn::BigInt(_) | Edn::Float(_));
+        let fill = self.fills && items.iter().all(is_number);
         for (n, item) in items.iter().enumerate() {
-            if n > 0 {
+            // With the space before it and what closes after it.
+            if n > 0 && fill && self.fits(&format!(" {item}{close}")) {
+                self.text(" ");
+            } else if n > 0 {
                 self.line(indent);
             }
             self.value(item);
         }
         self.text(close);
+    }
+
+    fn fits(&self, text: &str) -> bool {
+        self.column + text.chars().count() <= self.width
     }
 
     fn line(&mut self, indent: usize) {
