@@ -74,12 +74,15 @@ impl Results {
 
 /// Checks a run.
 pub fn results(run: &Run, expected: &Expectations) -> Results {
-    let checked = check(
+    let mut checked = check(
         &expected.workload,
         &expected.setting,
         &run.history,
         expected.availability,
     );
+    if run.lacks_final_phase {
+        checked.workload = checked.workload.without_final_phase();
+    }
     let mut verdicts = vec![checked.validity()];
     let shown = |verdict: &Verdict| verdict.to_edn(&run.history);
     let mut map = Edn::map([

@@ -348,6 +348,18 @@ impl Verdict {
         self
     }
 
+    /// The verdict on a history that lacks the workload's final phase, before which nodes have
+    /// time to agree: what looks lost may have been on its way.
+    pub(crate) fn without_final_phase(mut self) -> Verdict {
+        if self.validity != Validity::False {
+            return self;
+        }
+        self.validity = Validity::Unknown;
+        self.warn(
+            "the run ended before the nodes had time to agree, so what looks lost may have been on its way",
+        )
+    }
+
     /// Whether the history is what it should be.
     pub fn validity(&self) -> Validity {
         self.validity

@@ -73,6 +73,8 @@ pub struct Run {
     pub node_errors: NodeErrors,
     /// What ended the run early.
     pub problem: Option<Problem>,
+    /// Whether its workload has a final phase that it did not come to the end of.
+    pub lacks_final_phase: bool,
     /// In which time it ran.
     pub timing: Timing,
     /// How long it took until the first operation was due.
@@ -101,6 +103,7 @@ impl Run {
         let hits = engine.hits();
         let warnings = engine.warnings().to_vec();
         let schedule = engine.schedule().clone();
+        let lacks_final_phase = engine.lacks_final_phase();
         let (history, journal, problem) = engine.finish();
         Run {
             history,
@@ -108,6 +111,7 @@ impl Run {
             warnings,
             node_errors,
             problem,
+            lacks_final_phase,
             timing,
             startup,
             hits,

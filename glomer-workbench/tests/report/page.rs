@@ -110,6 +110,7 @@ pub(crate) fn why_seven_is_lost(parts: &mut Parts) {
         warnings: Vec::new(),
         node_errors: NodeErrors::default(),
         problem: None,
+        lacks_final_phase: false,
         timing: Timing::Virtual {
             turn_latency: Duration::ZERO,
             turns: 0,

@@ -404,6 +404,11 @@ impl Engine {
         !self.unready.contains(&node)
     }
 
+    /// Whether it ended before a final phase that its workload has was over.
+    pub fn lacks_final_phase(&self) -> bool {
+        self.problem.is_some() && self.traffic.has_final_phase()
+    }
+
     /// Ends the run at once. Only the first problem counts.
     pub fn stop(&mut self, problem: Problem) {
         if self.problem.is_none() {
