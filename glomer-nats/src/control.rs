@@ -106,6 +106,9 @@ pub struct Status {
     pub life: Life,
     /// How often it ended by itself and was started again.
     pub restarts: u64,
+    /// Whether it has a disk, whose contents outlive it.
+    #[serde(default)]
+    pub disk: bool,
 }
 
 /// What a node does.

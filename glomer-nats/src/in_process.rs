@@ -178,6 +178,7 @@ impl<S: 'static, F: Fn() -> Result<Node<S>>> Host<S, F> {
             let (store, contents) = Directory::open(PathBuf::from(path)).and_then(Store::open)?;
             node.set_disk(contents);
             self.store = Some(store);
+            self.carrier.node_has_disk = true;
         }
         self.node = Some(node);
         self.started = Instant::now();

@@ -44,6 +44,7 @@ impl Carrier {
                     nodes: self.presence.nodes.clone(),
                     life: self.life,
                     restarts: self.metrics.restarts.get(),
+                    disk: self.node_has_disk,
                 };
                 return (Reply::Status(status), None);
             }

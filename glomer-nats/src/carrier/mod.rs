@@ -68,6 +68,8 @@ pub(crate) struct Carrier {
     /// The longest message that the server takes, in bytes.
     max_payload: usize,
     life: Life,
+    /// Whether the node has a disk; who starts it says so.
+    pub(crate) node_has_disk: bool,
     links: Links,
     paused_until: Option<Duration>,
     killed_until: Option<Duration>,
@@ -116,6 +118,7 @@ impl Carrier {
             epoch: epoch.as_nanos().try_into().unwrap_or(u64::MAX),
             max_payload,
             life: Life::Down,
+            node_has_disk: false,
             links: Links::new(random),
             paused_until: None,
             killed_until: None,

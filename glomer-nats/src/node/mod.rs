@@ -3,6 +3,7 @@
 mod lines;
 mod process;
 
+use std::env;
 use std::ffi::OsString;
 use std::future::pending;
 use std::path::PathBuf;
@@ -79,10 +80,11 @@ pub(crate) async fn run(args: Args) -> Result<ExitCode> {
 /// or has ended by itself too often.
 pub(crate) async fn carry(
     wire: Wire,
-    carrier: Carrier,
+    mut carrier: Carrier,
     program: Program,
     stop: impl Future<Output = Result<()>>,
 ) -> Result<()> {
+    carrier.node_has_disk = program.disk.is_some() || env::var_os("GLOMER_DISK").is_some();
     let mut node = Node {
         wire,
         carrier,

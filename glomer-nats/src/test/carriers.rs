@@ -61,10 +61,12 @@ impl Carriers {
     }
 
     /// Ends a node, so that it begins anew, and has its carrier note what becomes of messages.
-    pub(super) async fn stop(&self, node: &Name, for_ms: u64) -> Result<()> {
+    /// Whether it has a disk, which stays as it is.
+    pub(super) async fn stop(&self, node: &Name, for_ms: u64) -> Result<bool> {
         self.ask(node, &Request::Kill { for_ms }).await?;
         self.ask(node, &Request::StartJournal).await?;
-        Ok(())
+        let status = self.ask(node, &Request::Status).await?;
+        Ok(matches!(status, Reply::Status(status) if status.disk))
     }
 
     /// Waits until a node runs and has answered its `init`.

@@ -107,7 +107,19 @@ impl Live {
         };
         let zero = SystemTime::UNIX_EPOCH.elapsed()?;
         let stop = |name| carriers.stop(name, driver.lasts);
-        try_join_all(names.iter().map(stop)).await?;
+        let have_disks = try_join_all(names.iter().map(stop)).await?;
+        let keep: Vec<&str> = names
+            .iter()
+            .zip(have_disks)
+            .filter_map(|(name, has_disk)| has_disk.then_some(name.as_str()))
+            .collect();
+        if !keep.is_empty() {
+            progress.insist(&format!(
+                "{}: what an earlier run left on the disk is there in this one, too; if it must \
+                 not be, end the nodes and empty the folders that GLOMER_DISK names",
+                keep.join(", ")
+            ));
+        }
         let held = services::held(&self.client, &self.cluster).await;
         for stream in &held {
             if self.fresh {

@@ -7,7 +7,8 @@
 //! meant to be tested cannot be.
 //!
 //! A run begins with killing and starting every node, so that it finds none with what an earlier
-//! run left. With `--fresh`, it also empties what the services of the cluster hold.
+//! run left in memory. With `--fresh`, it also empties what the services of the cluster hold. Disks
+//! of nodes are left as they are, which is told.
 //!
 //! The history, the verdict and its reasons, the results and the report are those of `glomer
 //! test`. The messages in them come from the carriers' journals, in the order of the Lamport

@@ -59,6 +59,7 @@ fn a_node_that_tells_again_loses_nothing_to_a_partition() {
     let (output, store, results) = tested(&server, "broadcast", &PARTITION);
     assert_eq!(output.code, 0, "{output:?}");
     assert_eq!(results["valid?"], true);
+    assert!(!output.stderr.contains("on the disk"), "{output:?}");
     // What carriers noted is counted, and on the page.
     let servers = &results["net"]["servers"];
     assert!(servers["recv-count"].as_u64().unwrap() > 0, "{results}");

@@ -1,6 +1,7 @@
 //! `glomer-nats up`: all of it on one machine.
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
 use crate::support::{Output, PLAIN, Running, Server};
 
@@ -44,4 +45,60 @@ fn a_node_that_does_not_start_ends_it() {
     let mut up = Running::start(&["up", "--restarts", "0", "--", "false"]);
     assert_eq!(up.ends(), Some(1));
     up.tells("1 times in a row, and is not started again");
+}
+
+/// What comes after the name of this command in the lines of the README that run it.
+fn commands_of_the_readme() -> Vec<Vec<String>> {
+    let readme = include_str!("../../../README.md");
+    let runs = readme.lines().filter_map(|line| {
+        let (_, args) = line.split_once("cargo run --release -p glomer-nats -- ")?;
+        Some(shlex::split(args).unwrap())
+    });
+    runs.collect()
+}
+
+#[test]
+fn what_the_readme_tells_to_try_works() {
+    if Server::start().is_none() {
+        return;
+    }
+    let node = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nats/nodes/broadcast.py");
+    let commands = commands_of_the_readme();
+    let words: Vec<Vec<&str>> = commands
+        .iter()
+        .map(|words| words.iter().map(String::as_str).collect())
+        .collect();
+    let [up, tell, read, test] = &words[..] else {
+        panic!("{commands:?}");
+    };
+    // Another node, which tells again, too.
+    let (program, up) = up.split_last().unwrap();
+    assert_eq!(*program, "target/release/broadcast");
+    let up = Running::start(&[up, &["python3", node]].concat());
+    let told = up.tells("Ctrl-C ends all of it");
+    // The port where everybody looks for a server may be another's.
+    let url = told.split("--server ").nth(1).unwrap();
+    let server = ["--server", url.split_whitespace().next().unwrap()];
+
+    let output = Output::of(&[tell, &server[..]].concat());
+    assert!(output.stdout.contains("broadcast_ok"), "{output:?}");
+    let has_it = || {
+        let output = Output::of(&[read, &server[..]].concat());
+        assert!(output.stdout.contains("read_ok"), "{output:?}");
+        output.stdout.contains("[7]")
+    };
+    while !has_it() {}
+
+    // Sooner than the README has it.
+    let limit = test.iter().position(|word| *word == "--time-limit");
+    let mut test = test.clone();
+    test[limit.unwrap() + 1] = "2";
+    let store = TempDir::new().unwrap();
+    let shorter = ["--recovery-time", "1", "--nemesis-interval", "1"];
+    let kept = ["--store", store.path().to_str().unwrap()];
+    let output = Output::of(&[&test, &server[..], &shorter, &kept].concat());
+    assert_eq!(output.code, 0, "{output:?}");
+    // Nodes of `up` have disks.
+    let told = "n1, n2, n3: what an earlier run left on the disk is there";
+    assert!(output.stderr.contains(told), "{output:?}");
 }
