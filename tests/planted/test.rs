@@ -13,7 +13,7 @@ use glomer_workbench::run::schedule::Schedule;
 use glomer_workbench::verdict::Validity;
 use glomer_workbench::workload::{Broadcast, GCounter, GSet, Kafka};
 
-use locks::Locks;
+use glomer_tests::locks::Locks;
 
 fn node(name: &'static str, mended: bool) -> impl Fn(usize) -> Program + Sync {
     move |_| {

@@ -64,7 +64,7 @@ fn fails_on_purpose() {
 fn run_failing_test(seed: Option<&str>) -> (Output, String) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args(["--exact", "--ignored", "fails_on_purpose"])
+        .args(["--exact", "--ignored", "sim_check::fails_on_purpose"])
         .env_remove("GLOMER_SEED")
         .env("RUST_BACKTRACE", "0");
     if let Some(seed) = seed {
@@ -80,7 +80,7 @@ fn a_failure_tells_its_seed_its_trace_and_how_to_run_it_again() {
     let (output, text) = run_failing_test(None);
     assert!(!output.status.success());
     let told = "seed 24 fails, and none before it; to run it alone:\n    \
-                GLOMER_SEED=24 cargo test fails_on_purpose\n";
+                GLOMER_SEED=24 cargo test sim_check::fails_on_purpose\n";
     assert!(text.contains(told), "{text}");
     assert!(text.contains("twice 24 is 48, which is bad"), "{text}");
     assert_eq!(text.matches("which is bad").count(), 1, "{text}");

@@ -815,8 +815,8 @@ fn later(_: &Fragile, cx: &Context) {
 fn a_test_fails_when_a_node_panics() {
     let text = complaint(|| drop(probe(2).seed(9).start().call("n1", Die {})));
     for part in [
-        "n1 reported an error at 0ns, with seed 9: handler `die` at glomer-runtime/tests/sim_cluster.rs:",
-        "panicked at glomer-runtime/tests/sim_cluster.rs:",
+        "n1 reported an error at 0ns, with seed 9: handler `die` at tests/runtime/sim_cluster.rs:",
+        "panicked at tests/runtime/sim_cluster.rs:",
         ": as you wish",
         "`.tolerate_panics()`",
     ] {
@@ -871,7 +871,10 @@ fn a_test_looks_into_nodes_of_any_state() {
     assert_eq!(cluster.state("n2", |probe| probe.name.clone()), "n2");
 
     let text = complaint(|| probe(1).start().state_of("n0", |_: &Gossip| ()));
-    assert_eq!(text, "the state of n0 is not a `sim_cluster::Gossip`");
+    assert_eq!(
+        text,
+        "the state of n0 is not a `runtime::sim_cluster::Gossip`"
+    );
     let text = complaint(|| {
         let mut cluster = probe(1).start();
         cluster.crash("n0");

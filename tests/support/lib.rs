@@ -1,6 +1,11 @@
 //! What the tests of the whole workspace share: a node as a real process,
 //! spoken to over real pipes.
 
+// The example's source, since `cargo package --workspace` passes only if nothing depends on a package
+// that is not published.
+#[path = "../../examples/locks/src/lib.rs"]
+pub mod locks;
+
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use glomer_workbench::prelude::*;
 
-use crate::server::{Acquire, Release, Write};
+use super::server::{Acquire, Release, Write};
 
 /// Clients take locks, write what these protect, and give them back. No write of a holder is
 /// accepted once that of a later one was.

@@ -23,10 +23,17 @@ const WORKLOADS: [&str; 11] = [
     "own",
 ];
 
+/// What this workspace depends on is there already.
+const TARGET: (&str, &str) = (
+    "CARGO_TARGET_DIR",
+    concat!(env!("CARGO_TARGET_TMPDIR"), "/.."),
+);
+
 fn glomer(place: &Path, args: &[&str]) -> Output {
     Command::new(GLOMER)
         .args(args)
         .current_dir(place)
+        .env(TARGET.0, TARGET.1)
         // Cargo makes no repository of a folder that is in none.
         .env("CARGO_CARGO_NEW_VCS", "none")
         .output()
@@ -37,11 +44,7 @@ fn cargo(place: &Path, args: &str) {
     let output = Command::new(CARGO)
         .args(args.split(' '))
         .current_dir(place)
-        // What this workspace depends on is there already.
-        .env(
-            "CARGO_TARGET_DIR",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/.."),
-        )
+        .env(TARGET.0, TARGET.1)
         .output()
         .unwrap();
     assert!(
@@ -71,8 +74,8 @@ fn every_crate_compiles_and_passes_against_the_packages_in_a_workspace_and_offli
         "[workspace]\nresolver = \"3\"\nmembers = []\n\n{patch}\n\
          [profile.dev]\ndebug = \"line-tables-only\"\n\n\
          [profile.dev.package.\"*\"]\ndebug = false\n\n\
-         [profile.dev.package]\n\
-         glomer-runtime.opt-level = 1\nserde_json.opt-level = 1\nadya.opt-level = 1\n"
+         [profile.dev.package]\nserde_json.opt-level = 1\nadya.opt-level = 1\n\n\
+         [profile.release]\nopt-level = 0\n"
     );
     fs::write(place.path().join("Cargo.toml"), manifest).unwrap();
     fs::copy(
@@ -93,6 +96,17 @@ fn every_crate_compiles_and_passes_against_the_packages_in_a_workspace_and_offli
     cargo(
         place.path(),
         &format!("test --workspace --offline --quiet {command}"),
+    );
+
+    // As the README goes on.
+    let challenge = "challenge 1 --package maelstrom-echo --clock virtual";
+    let challenge: Vec<&str> = challenge.split(' ').collect();
+    let done = glomer(place.path(), &challenge);
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        said.ends_with("Challenge 1 is done.\n"),
+        "{said}{}",
+        stderr(&done)
     );
 }
 

@@ -20,7 +20,7 @@ const PACKAGES: [&str; 5] = [
 /// Packs them, and unpacks them into a folder.
 pub(super) fn unpacked_in(place: &Path) -> [PathBuf; 5] {
     let packed = place.join("packed");
-    let args = "package --workspace --exclude glomer-tests --no-verify --offline --allow-dirty \
+    let args = "package --workspace --no-verify --offline --allow-dirty \
                 --quiet --target-dir";
     cargo(CLONE.as_ref(), &format!("{args} {}", packed.display()));
     PACKAGES.map(|name| {

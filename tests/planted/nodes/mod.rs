@@ -22,9 +22,9 @@ macro_rules! by_name {
             "counter-loses-adds": nodes::Counter::new,
             "lock-has-two-holders": |mended: bool| {
                 if mended {
-                    ::locks::Server::default()
+                    ::glomer_tests::locks::Server::default()
                 } else {
-                    ::locks::Server::trusting_its_clock()
+                    ::glomer_tests::locks::Server::trusting_its_clock()
                 }
             },
             "kafka-gives-an-offset-twice": nodes::Logs::new,
