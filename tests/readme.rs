@@ -307,6 +307,29 @@ fn the_runs_of_the_readme_are_valid() {
     }
 }
 
+#[test]
+fn the_bench_of_the_command_measures_three_loads() {
+    let place = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_workbench"))
+        .args([
+            "bench",
+            "--quiet",
+            "--time-limit",
+            "1",
+            "--node-count",
+            "50",
+        ])
+        .args(["--broadcast", env!("CARGO_BIN_EXE_broadcast-node")])
+        .args(["--echo", env!("CARGO_BIN_EXE_turns")])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{told}");
+    let rows = told.lines().filter(|line| line.contains("| valid |"));
+    assert_eq!(rows.count(), 3, "{told}");
+}
+
 /// The example of a protocol of one's own.
 fn locks() -> Vec<String> {
     let files = [

@@ -10,16 +10,16 @@
 //! modes apart by samples, so that only long rows tell them well.
 //!
 //! ```sh
-//! cargo build --release -p broadcast -p challenges --bin broadcast --example echo
 //! cargo bench -p glomer-workbench --bench virtual_time
 //! ```
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use glomer_runtime::sim::Latency;
+use glomer_workbench::command::program::Program;
 use glomer_workbench::results::{Expectations, results};
 use glomer_workbench::run::drive::TURN_LATENCY;
 use glomer_workbench::run::drive::by_turns::{self, Watch};
@@ -90,7 +90,26 @@ struct Costs {
     valid: u32,
 }
 
+/// The nodes, built in release where it is to be measured; otherwise those that `cargo test
+/// --workspace` has built beside this, if that is what runs it.
+fn nodes(is_measuring: bool) -> io::Result<Option<[PathBuf; 2]>> {
+    if is_measuring {
+        let echo = Program::or_example(None, "challenges", "echo").find()?;
+        return Ok(Some([echo, Program::or_package(None, "broadcast").find()?]));
+    }
+    let me = std::env::current_exe()?;
+    let built = me.ancestors().nth(2).expect("cargo's folder of a profile");
+    let nodes = ["examples/echo", "broadcast-node"].map(|name| built.join(name));
+    Ok(nodes.iter().all(|node| node.exists()).then_some(nodes))
+}
+
 fn main() -> io::Result<()> {
+    // Cargo passes this when it measures; otherwise it only wants to know that the program works.
+    let is_measuring = std::env::args().any(|argument| argument == "--bench");
+    let Some([echo_node, broadcast_node]) = nodes(is_measuring)? else {
+        println!("skipped: the nodes are not built, which `cargo test --workspace` does");
+        return Ok(());
+    };
     stay_on_one_core(0);
     let echo = Plan {
         interval: Some(Duration::from_millis(1)),
@@ -118,18 +137,14 @@ fn main() -> io::Result<()> {
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     );
     let rows = [
-        ("echo, 1 node, 1,000 a second", "examples/echo", echo, 10),
-        ("3b, with partitions", "broadcast", small, 100),
-        ("3d", "broadcast", large, 10),
+        ("echo, 1 node, 1,000 a second", &echo_node, echo, 10),
+        ("3b, with partitions", &broadcast_node, small, 100),
+        ("3d", &broadcast_node, large, 10),
     ];
     for (name, program, plan, runs) in rows {
-        let program = format!("{}/../target/release/{program}", env!("CARGO_MANIFEST_DIR"));
-        if !Path::new(&program).exists() {
-            eprintln!("{program} is not there; the head of this file says how to make it");
-            continue;
-        }
+        let runs = if is_measuring { runs } else { 1 };
         let launch = Launch {
-            program: program.into(),
+            program: program.clone(),
             args: Vec::new(),
         };
         show(name, runs, &measure(&launch, &plan, runs)?);

@@ -35,6 +35,10 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub echo: Option<PathBuf>,
 
+    /// How many nodes the last run has
+    #[arg(long, value_name = "NUM", default_value_t = 1_000)]
+    pub node_count: usize,
+
     /// How long each run lasts
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub time_limit: u64,
@@ -57,7 +61,7 @@ struct Load {
     latency: Duration,
 }
 
-fn loads(broadcast: PathBuf, echo: &Path) -> [Load; 3] {
+fn loads(broadcast: PathBuf, echo: &Path, most: usize) -> [Load; 3] {
     let echoes = |nodes| Load {
         program: echo.to_owned(),
         workload: AnyWorkload::new(Echo),
@@ -74,7 +78,7 @@ fn loads(broadcast: PathBuf, echo: &Path) -> [Load; 3] {
             latency: Duration::from_millis(100),
         },
         echoes(25),
-        echoes(1_000),
+        echoes(most),
     ]
 }
 
@@ -92,7 +96,7 @@ pub fn run(args: &Args) -> io::Result<ExitCode> {
          | --- | --- | --- | --- | --- | --- |"
     )?;
     let mut worst = Ending::Valid;
-    for load in &loads(broadcast, &echo) {
+    for load in &loads(broadcast, &echo, args.node_count) {
         let (ending, row) = measure(args, load)?;
         worst = worst.max(ending);
         writeln!(out, "{row}")?;
