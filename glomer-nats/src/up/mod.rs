@@ -114,12 +114,15 @@ async fn ready(client: &Client, cluster: &Cluster, names: &[Name]) -> Result<()>
 fn introduce(place: &Place, names: &[Name]) {
     let (first, cluster) = (&names[0], &place.cluster);
     let (count, url) = (names.len(), place.server.urls());
+    // As it was called, which need not be by its name alone.
+    let me = std::env::args().next();
+    let me = me.as_deref().unwrap_or("glomer-nats");
     println!(
         "{count} nodes and the services run as the cluster {cluster} at {url}. In another terminal:
 
-    glomer-nats call {first} '{{\"type\": \"read\"}}' --server {url} --cluster {cluster}
+    {me} call {first} '{{\"type\": \"read\"}}' --server {url} --cluster {cluster}
     nats request glomer.{cluster}.node.{first} '{{\"type\": \"read\"}}' --server {url}
-    glomer-nats test -w broadcast --nemesis partition --server {url} --cluster {cluster}
+    {me} test -w broadcast --nemesis partition --server {url} --cluster {cluster}
 
 Ctrl-C ends all of it."
     );

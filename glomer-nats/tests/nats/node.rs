@@ -142,6 +142,33 @@ fn a_node_that_dies_again_and_again_is_given_up() {
     node.tells("n1 ended (exit status: 1), 2 times in a row, and is not started again");
 }
 
+/// A program that neither answers nor ends.
+const DEAF: [&str; 3] = ["sh", "-c", "echo deaf >&2; exec sleep 1000"];
+
+#[test]
+fn a_node_that_ignores_the_end_of_its_input_is_killed() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut node = carrier(&server, "n1", "n1", &[], &DEAF);
+    node.tells("n1: deaf");
+    node.signal(Signal::SIGTERM);
+    assert_eq!(node.ends(), Some(0));
+    node.tells("n1 did not end within 5 s of the end of its input, and is killed");
+}
+
+#[test]
+#[ignore = "it waits for a minute"]
+fn a_node_that_does_not_answer_init_is_started_again_and_then_given_up() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut node = carrier(&server, "n1", "n1", &["--restarts", "1"], &DEAF);
+    assert_eq!(node.ends(), Some(1));
+    node.tells("n1 ended (no answer to `init` in 30 s), and is started again");
+    node.tells("n1 ended (no answer to `init` in 30 s), 2 times in a row");
+}
+
 #[test]
 fn a_program_that_is_not_there_is_named() {
     let Some(server) = Server::start() else {

@@ -76,6 +76,9 @@ fn what_the_readme_tells_to_try_works() {
     assert_eq!(*program, "target/release/broadcast");
     let up = Running::start(&[up, &["python3", node]].concat());
     let told = up.tells("Ctrl-C ends all of it");
+    // Who copies a command from there runs the same program.
+    let me = env!("CARGO_BIN_EXE_glomer-nats");
+    assert!(told.contains(&format!("    {me} call n1 ")), "{told}");
     // The port where everybody looks for a server may be another's.
     let url = told.split("--server ").nth(1).unwrap();
     let server = ["--server", url.split_whitespace().next().unwrap()];

@@ -242,7 +242,8 @@ pub trait Workload: Clone + Send + Sync + Sized + 'static {
     fn completed(&mut self, _: &Operation<Self::Op, Self::Output>) {}
 
     /// Whether there is a final phase, after the faults are healed and the nodes had time
-    /// to recover.
+    /// to recover. A run that is cut short before the end of that is unknown where it would be
+    /// invalid: what looks lost may have been on its way.
     fn has_final_phase(&self) -> bool {
         false
     }
