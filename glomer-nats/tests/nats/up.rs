@@ -74,7 +74,7 @@ fn what_the_readme_tells_to_try_works() {
     // Another node, which tells again, too.
     let (program, up) = up.split_last().unwrap();
     assert_eq!(*program, "target/release/broadcast");
-    let up = Running::start(&[up, &["python3", node]].concat());
+    let mut up = Running::start(&[up, &["python3", node]].concat());
     let told = up.tells("Ctrl-C ends all of it");
     // Who copies a command from there runs the same program.
     let me = env!("CARGO_BIN_EXE_glomer-nats");
@@ -104,4 +104,7 @@ fn what_the_readme_tells_to_try_works() {
     // Nodes of `up` have disks.
     let told = "n1, n2, n3: what an earlier run left on the disk is there";
     assert!(output.stderr.contains(told), "{output:?}");
+    // Its server ends with it, unless it is killed.
+    up.signal(Signal::SIGINT);
+    assert_eq!(up.ends(), Some(0));
 }
