@@ -12,7 +12,7 @@ use std::thread;
 use serde_json::Value;
 
 /// How many runs go on at the same time.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 
 /// A run and what is to come of it.
 struct Case {

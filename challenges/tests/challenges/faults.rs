@@ -40,7 +40,7 @@ pub(super) fn storm(workload: impl Workload, faults: Faults) -> Test {
         .p_loss(0.2)
         .p_duplicate(0.3)
         .time_limit(secs(20))
-        .seeds(0..30)
+        .seeds(0..20)
 }
 
 /// Demands that a node without a disk loses what it was told.
