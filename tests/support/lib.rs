@@ -1,9 +1,9 @@
 //! What the tests of the whole workspace share: a node as a real process,
 //! spoken to over real pipes.
 
-// The example's source, since `cargo package --workspace` passes only if nothing depends on a package
-// that is not published.
-#[path = "../../examples/locks/src/lib.rs"]
+// The example's source, behind links: `cargo package --workspace` passes only if nothing depends on
+// a package that is not published, or reaches out of its own.
+#[path = "locks/lib.rs"]
 pub mod locks;
 
 use std::ffi::OsStr;
