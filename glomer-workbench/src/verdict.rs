@@ -356,7 +356,8 @@ impl Verdict {
         }
         self.validity = Validity::Unknown;
         self.warn(
-            "the run ended before the nodes had time to agree, so what looks lost may have been on its way",
+            "the run ended before the nodes had time to agree, so what looks lost may have been on \
+             its way",
         )
     }
 

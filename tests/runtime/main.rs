@@ -1,5 +1,5 @@
-//! The runtime, through its public API: in one program, and not in the runtime's own package, since
-//! what is optimised there, so that simulations run fast, would take minutes to build here.
+//! The runtime, through its public API: in one program, and not in the runtime's own package, all of
+//! which is optimised so that simulations run fast; tests take several times as long to build then.
 
 mod r#async;
 mod disk;
