@@ -3,7 +3,7 @@
 use glomer_nats::control::{Drop, Event, Faults, Life, Reply, Request};
 use serde_json::{Value, json};
 
-use crate::support::{Asker, PLAIN, Server, carrier, carriers};
+use crate::support::{Asker, PLAIN, Server, carrier, carriers, until};
 
 /// Longer than any test.
 const FOREVER: u64 = 600_000;
@@ -140,11 +140,11 @@ fn a_node_is_paused_and_killed_as_asked() {
     assert_eq!(life(&client, "n2"), Life::Down);
     assert_eq!(client.call("n2", &json!({"type": "read"}))["code"], 11);
     done(&client, "n2", &Request::Start);
-    while life(&client, "n2") != Life::Ready {}
+    until("ready", || life(&client, "n2") == Life::Ready);
     assert_eq!(client.call("n2", &json!({"type": "read"}))["value"], 0);
     // A kill ends by itself, too, and is no failure of the node.
     done(&client, "n2", &Request::Kill { for_ms: 1 });
-    while life(&client, "n2") != Life::Ready {}
+    until("ready", || life(&client, "n2") == Life::Ready);
     assert!(!nodes[1].tells("n2 is ready").contains("ended"));
 }
 

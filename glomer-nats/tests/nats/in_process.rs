@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Asker, PLAIN, Running, Server, carrier, example};
+use crate::support::{Asker, PLAIN, Running, Server, carrier, example, until};
 
 /// Starts it as n1 beside n2, with what it keeps in this folder.
 fn start(server: &Server, disk: &TempDir) -> Running {
@@ -46,9 +46,10 @@ fn a_node_in_its_own_process_is_one_like_any_other_and_keeps_its_disk() {
     done(Request::Kill { for_ms: 600_000 });
     assert_eq!(client.call("n1", &json!({"type": "read"}))["code"], 11);
     done(Request::Start);
-    while !matches!(client.control("n1", &Request::Status), Reply::Status(s) if s.life == Life::Ready)
-    {
-    }
+    until("ready", || {
+        let reply = client.control("n1", &Request::Status);
+        matches!(reply, Reply::Status(status) if status.life == Life::Ready)
+    });
     assert_eq!(client.call("n1", &json!({"type": "read"}))["value"], 2);
 
     node.signal(Signal::SIGTERM);

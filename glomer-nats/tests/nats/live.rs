@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Asker, Output, PLAIN, Running, Server, carrier, carriers, example};
+use crate::support::{Asker, Output, PLAIN, Running, Server, carrier, carriers, example, until};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -71,11 +71,10 @@ fn a_node_that_tells_again_loses_nothing_to_a_partition() {
     assert!(!messages.is_empty() && !messages.contains(&json!(1_000_000)));
     client.call("n1", &json!({"type": "broadcast", "message": 1_000_001}));
     client.call("n1", &json!({"type": "read"}));
-    while !client
-        .call("n3", &json!({"type": "read"}))
-        .to_string()
-        .contains("1000001")
-    {}
+    until("told", || {
+        let read = client.call("n3", &json!({"type": "read"}));
+        read.to_string().contains("1000001")
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{self, Command};
 
 use serde_json::json;
 
-use crate::support::{Asker, Running, Server, example};
+use crate::support::{Asker, Running, Server, example, until};
 
 const NODES: [&str; 3] = ["n1", "n2", "n3"];
 
@@ -113,7 +113,7 @@ fn a_machine_that_was_cut_off_catches_up() {
             let has = serde_json::from_value(answer["messages"].clone());
             BTreeSet::is_superset(&has.unwrap(), values)
         };
-        while !has() {}
+        until("told", has);
     };
     let mut values = BTreeSet::new();
     let mut broadcast = |client: &Asker, value: u64| {

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::support::{Asker, Output, PLAIN, Server, carrier, carriers};
+use crate::support::{Asker, Output, PLAIN, Server, carrier, carriers, until};
 
 #[test]
 fn a_program_answers_clients_and_ends_decently() {
@@ -123,13 +123,12 @@ fn a_node_that_dies_is_started_again_and_its_clients_are_told() {
     );
     nodes[0].tells("n1 ended (exit status: 3), and is started again in 100ms (1 of 10 times)");
     // Until it is ready again, clients are told to come back.
-    loop {
+    until("ready", || {
         let answer = client.call("n1", &json!({"type": "read"}));
-        if answer["type"] == "read_ok" {
-            break;
-        }
-        assert_eq!(answer["code"], 11, "{answer}");
-    }
+        let is_ready = answer["type"] == "read_ok";
+        assert!(is_ready || answer["code"] == 11, "{answer}");
+        is_ready
+    });
 }
 
 #[test]
@@ -209,7 +208,9 @@ fn a_carrier_that_is_killed_takes_its_node_along_and_can_be_replaced() {
     assert_eq!(nodes[0].ends(), None);
     // What has ended has no command line, even if nobody has taken note of its end.
     let command = Path::new("/proc").join(node).join("cmdline");
-    while fs::read(&command).is_ok_and(|command| !command.is_empty()) {}
+    until("ended", || {
+        fs::read(&command).map_or(true, |command| command.is_empty())
+    });
     let _nodes = carriers(&server, &["n1"], &PLAIN);
     assert_eq!(client.call("n1", &json!({"type": "read"}))["value"], 0);
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::thread;
 
 use glomer_nats::control::{Reply, Request};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Asker, PLAIN, Running, Server, carrier, carriers, example};
+use crate::support::{Asker, PLAIN, Running, Server, carrier, carriers, example, free_port, until};
 
 /// The most memory that a process has had, in MiB.
 fn peak(process: &Running) -> usize {
@@ -69,7 +69,7 @@ fn what_broadcast_acknowledged_outlives_the_server() {
     };
     // They tell each other until all have all.
     for node in names {
-        while !has_all(node) {}
+        until("told all", || has_all(node));
     }
 }
 
@@ -78,9 +78,7 @@ fn a_flood_without_a_server_is_dropped_and_counted() {
     let Some(mut server) = Server::start() else {
         return;
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
+    let address = format!("127.0.0.1:{}", free_port());
     let node = carrier(&server, "n1", "n1", &["--metrics", &address], &PLAIN);
     node.tells("n1 is ready");
     let client = Asker::new(&server);
@@ -132,13 +130,14 @@ fn a_node_that_does_not_read_makes_nobody_wait_and_takes_no_memory_without_a_bou
     let answer = client.call("n1", &json!({"type": "echo", "echo": long}));
     assert_eq!(answer["code"], 11, "{answer}");
     obey(Request::Resume);
-    let value = loop {
+    let mut value = None;
+    until("reading", || {
         let answer = client.call("n1", &json!({"type": "read"}));
-        if let Value::Number(value) = &answer["value"] {
-            break value.as_u64().unwrap();
-        }
-        assert_eq!(answer["code"], 11, "{answer}");
-    };
+        value = answer["value"].as_u64();
+        assert!(value.is_some() || answer["code"] == 11, "{answer}");
+        value.is_some()
+    });
+    let value = value.unwrap();
     assert!((30..=36).contains(&value), "{value} messages of a MB");
     assert!(peak(&nodes[0]) < 150, "{} MiB", peak(&nodes[0]));
 }

@@ -1,6 +1,5 @@
 //! The services on real servers.
 
-use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,33 +9,20 @@ use glomer_runtime::Rng;
 use serde_json::{Value, json};
 
 use crate::registers::{Clients, answered, check};
-use crate::support::{Output, Server, glomer_nats};
+use crate::support::{Output, PATIENCE, Running, Server};
 
 /// Instances of the services, each a process. They end with the test.
-struct Instances(Vec<Child>);
+struct Instances(#[expect(dead_code, reason = "they run")] Vec<Running>);
 
 impl Instances {
     /// Starts some for a cluster of their own, and waits until they answer.
-    async fn start(count: usize, urls: &str, client: &Client) -> Instances {
-        let start = |_| {
-            let mut command = glomer_nats(&["services", "--server", urls, "--cluster", "tested"]);
-            command.stderr(Stdio::null()).spawn().unwrap()
-        };
-        let instances = Instances((0..count).map(start).collect());
-        while ask(client, "seq-kv", &json!({"type": "read", "key": 0}))
-            .await
-            .is_none()
-        {}
-        instances
-    }
-}
-
-impl Drop for Instances {
-    fn drop(&mut self) {
-        for instance in &mut self.0 {
-            let _ = instance.kill();
-            let _ = instance.wait();
+    fn start(count: usize, urls: &str) -> Instances {
+        let start = |_| Running::start(&["services", "--server", urls, "--cluster", "tested"]);
+        let instances: Vec<_> = (0..count).map(start).collect();
+        for instance in &instances {
+            instance.tells("the services of the cluster tested run");
         }
+        Instances(instances)
     }
 }
 
@@ -60,7 +46,7 @@ async fn requests_are_answered_as_maelstrom_answers_them() {
         return;
     };
     let client = async_nats::connect(server.url()).await.unwrap();
-    let _instances = Instances::start(2, &server.url(), &client).await;
+    let _instances = Instances::start(2, &server.url());
     let absent =
         json!({"type": "error", "in_reply_to": 1, "code": 20, "text": "key does not exist"});
     for store in ["seq-kv", "lin-kv", "lww-kv"] {
@@ -124,7 +110,7 @@ async fn a_node_is_answered_where_it_listens() {
         return;
     };
     let client = async_nats::connect(server.url()).await.unwrap();
-    let _instances = Instances::start(1, &server.url(), &client).await;
+    let _instances = Instances::start(1, &server.url());
     let mut n1 = client.subscribe("glomer.tested.node.n1").await.unwrap();
     let message = r#"{"src":"n1","dest":"lin-tso","body":{"type":"ts","msg_id":3}}"#;
     client
@@ -161,7 +147,7 @@ async fn killed(times: usize) {
     let urls = urls.join(",");
     let addresses: Vec<ServerAddr> = urls.split(',').map(|url| url.parse().unwrap()).collect();
     let client = async_nats::connect(addresses).await.unwrap();
-    let _instances = Instances::start(2, &urls, &client).await;
+    let _instances = Instances::start(2, &urls);
 
     let told = Arc::new(Told::default());
     let enough = Arc::new(AtomicBool::new(false));
@@ -239,14 +225,14 @@ impl Told {
 /// Which server leads the stream of lin-kv, once all have what is in it: with one that has not,
 /// and one that is killed, there is no majority.
 async fn whole(client: &Client) -> usize {
+    let start = Instant::now();
     loop {
         let stream = jetstream::new(client.clone())
             .get_stream("glomer-tested-lin-kv")
             .await;
-        let info = stream
-            .ok()
-            .and_then(|stream| stream.cached_info().cluster.clone());
-        if let Some(info) = info
+        let info = stream.map(|stream| stream.cached_info().cluster.clone());
+        assert!(start.elapsed() < 4 * PATIENCE, "not all have it: {info:?}");
+        if let Ok(Some(info)) = info
             && info.replicas.iter().all(|replica| replica.current)
             && let Some(leader) = info.leader
         {

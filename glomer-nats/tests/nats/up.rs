@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Output, PLAIN, Running, Server};
+use crate::support::{Output, PLAIN, Running, Server, until};
 
 #[test]
 fn a_server_services_and_nodes_start_together_and_end_together() {
@@ -90,7 +90,7 @@ fn what_the_readme_tells_to_try_works() {
         assert!(output.stdout.contains("read_ok"), "{output:?}");
         output.stdout.contains("[7]")
     };
-    while !has_it() {}
+    until("told", has_it);
 
     // Sooner than the README has it.
     let limit = test.iter().position(|word| *word == "--time-limit");

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use wait_timeout::ChildExt;
 
 /// Far more than it takes; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +22,14 @@ pub(crate) struct Output {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// Asks again and again, until it is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "in {PATIENCE:?} not {what}");
+    }
 }
 
 /// With an environment that does not tell the command where to connect, or to be colourful.
@@ -44,7 +55,15 @@ pub(crate) fn example(name: &str) -> PathBuf {
 impl Output {
     /// Runs the command to its end.
     pub(crate) fn of(args: &[&str]) -> Self {
-        let output = alone(&mut glomer_nats(args)).output().unwrap();
+        let mut command = glomer_nats(args);
+        alone(&mut command);
+        let mut command = tokio::process::Command::from(command);
+        command.kill_on_drop(true);
+        let output = Runtime::new().unwrap().block_on(async {
+            let ended = timeout(4 * PATIENCE, command.output()).await;
+            ended.unwrap_or_else(|_| panic!("it has not ended: {args:?}"))
+        });
+        let output = output.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self {
             code: output.status.code().expect("it ends by itself"),
@@ -120,7 +139,8 @@ impl Running {
 
     /// Waits until it ends: its exit code, or none if a signal ended it.
     pub(crate) fn ends(&mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        let ended = self.child.wait_timeout(4 * PATIENCE).unwrap();
+        ended.expect("it ends").code()
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use tempfile::TempDir;
 
@@ -18,6 +21,7 @@ pub(crate) struct Server {
     store: TempDir,
     options: Vec<String>,
     process: Option<Child>,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -90,6 +94,7 @@ impl Server {
             store: TempDir::new().unwrap(),
             options,
             process: None,
+            log: Arc::default(),
         }
     }
 
@@ -104,6 +109,12 @@ impl Server {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    /// What it logged, for a test that has failed.
+    fn logged(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{} logged:\n{log}", self.url())
     }
 
     /// Waits until it serves: at the same place as before, with the same data.
@@ -123,20 +134,40 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         self.process = Some(process);
-        let mut told = String::new();
-        while !told.ends_with("Server is ready\n") {
-            assert_ne!(log.read_line(&mut told).unwrap(), 0, "it ended:\n{told}");
+        // What the last line of a start is: the port for other servers comes after the rest.
+        let last = if self.options.iter().any(|option| option == "--cluster") {
+            "Listening for route connections"
+        } else {
+            "Server is ready"
+        };
+        loop {
+            let Some(Ok(line)) = lines.next() else {
+                panic!("it ended; {}", self.logged());
+            };
+            let is_ready = line.contains(last);
+            *self.log.lock().unwrap() += &format!("{line}\n");
+            if is_ready {
+                break;
+            }
         }
         // It would be held up by a full pipe.
-        std::thread::spawn(move || log.read_to_end(&mut Vec::new()));
+        let log = Arc::clone(&self.log);
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *log.lock().unwrap() += &format!("{line}\n");
+            }
+        });
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
+        if thread::panicking() {
+            eprintln!("{}", self.logged());
+        }
     }
 }
 
@@ -159,8 +190,15 @@ fn program() -> OsString {
     env::var_os("NATS_SERVER").unwrap_or_else(|| "nats-server".into())
 }
 
-/// A port that nobody listens at, most likely also in a moment.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A port that nobody listens at, most likely also in a moment: it is told once, and is none of
+/// those that the system gives to whoever asks for any.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 200).unwrap() * 100;
+    loop {
+        let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind((LOOPBACK, port)).is_ok() {
+            return port;
+        }
+    }
 }
