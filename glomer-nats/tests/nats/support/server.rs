@@ -1,11 +1,12 @@
 //! A nats-server on this host.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -71,11 +72,13 @@ impl Server {
             .map(|_| format!("nats://127.0.0.1:{}", free_port()))
             .collect();
         let all = routes.join(",");
+        // Servers of another test, should one listen where these did, are none of them.
+        let cluster = format!("tested-{:x}", random());
         let member = |(number, route): (usize, &String)| {
             let name = format!("s{number}");
             let options = [
                 ("--name", &name),
-                ("--cluster_name", &"tested".to_owned()),
+                ("--cluster_name", &cluster),
                 ("--cluster", route),
                 ("--routes", &all),
             ];
@@ -193,12 +196,17 @@ fn program() -> OsString {
 /// A port that nobody listens at, most likely also in a moment: it is told once, and is none of
 /// those that the system gives to whoever asks for any.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 200).unwrap() * 100;
+    static TOLD: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
-        let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
-        if TcpListener::bind((LOOPBACK, port)).is_ok() {
+        let port = u16::try_from(10_000 + random() % 20_000).unwrap();
+        let is_new = TOLD.lock().unwrap().insert(port);
+        if is_new && TcpListener::bind((LOOPBACK, port)).is_ok() {
             return port;
         }
     }
+}
+
+/// A number that no other process most likely draws.
+fn random() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
