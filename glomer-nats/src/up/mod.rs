@@ -5,7 +5,7 @@ mod server;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use async_nats::Client;
+use async_nats::{Client, RequestErrorKind};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
@@ -96,13 +96,20 @@ async fn ready(client: &Client, cluster: &Cluster, names: &[Name]) -> Result<()>
     let ask = serde_json::to_vec(&Request::Status)?;
     for id in names {
         loop {
-            let asked = client
+            match client
                 .request(cluster.control(id), ask.clone().into())
-                .await?;
-            if let Reply::Status(status) = serde_json::from_slice(&asked.payload)?
-                && status.life == Life::Ready
+                .await
             {
-                break;
+                Ok(asked) => {
+                    if let Reply::Status(status) = serde_json::from_slice(&asked.payload)?
+                        && status.life == Life::Ready
+                    {
+                        break;
+                    }
+                }
+                // The server has not heard yet of what its carrier listens to.
+                Err(error) if error.kind() == RequestErrorKind::NoResponders => {}
+                Err(error) => return Err(error.into()),
             }
             sleep(LOOK).await;
         }

@@ -1,21 +1,24 @@
 //! A nats-server for a try.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use serde::Deserialize;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use crate::Result;
 
-/// Where a NATS server is expected.
-const PORT: u16 = 4222;
+/// Where a NATS server is expected; and what asks for any port.
+const PORTS: [&str; 2] = ["4222", "-1"];
+
+/// What it logs.
+const LOG: &str = "nats-server.log";
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,21 +32,38 @@ pub(super) struct Server {
     _process: Child,
 }
 
+/// What the server writes to a file once it listens.
+#[derive(Deserialize)]
+struct Listens {
+    nats: Vec<String>,
+}
+
 impl Server {
     /// Starts the one that `NATS_SERVER` names, or that is on the PATH, with what it keeps in
-    /// `folder`, and waits until it listens.
+    /// `folder`, and waits until it listens: where a server is expected, if nobody else does.
     ///
     /// # Errors
     /// If there is none, or it does not start.
     pub(super) async fn start(folder: &Path) -> Result<Self> {
         let program = env::var_os("NATS_SERVER").unwrap_or_else(|| OsString::from("nats-server"));
-        let port = free_port()?;
-        let log = folder.join("nats-server.log");
-        let mut process = Command::new(&program)
-            .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"])
+        for port in PORTS {
+            if let Some(server) = Self::at(port, &program, folder).await? {
+                return Ok(server);
+            }
+        }
+        let log = fs::read_to_string(folder.join(LOG)).unwrap_or_default();
+        Err(format!("{} does not start: {log}", program.display()).into())
+    }
+
+    /// Starts one at a port; `None` if it does not start.
+    async fn at(port: &str, program: &OsStr, folder: &Path) -> Result<Option<Self>> {
+        let mut process = Command::new(program)
+            .args(["-a", "127.0.0.1", "-p", port, "-js", "-sd"])
             .arg(folder.join("jetstream"))
             .arg("-l")
-            .arg(&log)
+            .arg(folder.join(LOG))
+            .arg("--ports_file_dir")
+            .arg(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -61,27 +81,29 @@ impl Server {
                 _ => format!("{} cannot be run: {error}", program.display()),
             })?;
         let late = Instant::now() + PATIENCE;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-            .await
-            .is_err()
-        {
-            if process.try_wait()?.is_some() || Instant::now() > late {
-                let log = std::fs::read_to_string(&log).unwrap_or_default();
-                let program = program.display();
-                return Err(format!("{program} does not start: {log}").into());
+        while Instant::now() < late && process.try_wait()?.is_none() {
+            if let Some(url) = url(folder)? {
+                return Ok(Some(Self {
+                    url,
+                    _process: process,
+                }));
             }
             sleep(LOOK).await;
         }
-        Ok(Self {
-            url: format!("nats://127.0.0.1:{port}"),
-            _process: process,
-        })
+        Ok(None)
     }
 }
 
-/// The port where a server is expected, or any other.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-    Ok(listener.local_addr()?.port())
+/// Where the server in a folder listens, if it does already.
+fn url(folder: &Path) -> Result<Option<String>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new("ports"))
+            // It may be written at this moment.
+            && let Ok(listens) = serde_json::from_slice::<Listens>(&fs::read(path)?)
+        {
+            return Ok(listens.nats.into_iter().next());
+        }
+    }
+    Ok(None)
 }

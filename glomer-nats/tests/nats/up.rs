@@ -1,9 +1,18 @@
 //! `glomer-nats up`: all of it on one machine.
 
+use std::collections::BTreeSet;
+
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::{Output, PLAIN, Running, Server, until};
+
+/// The server of one that is up.
+fn where_it_is(up: &Running) -> String {
+    let told = up.tells("Ctrl-C ends all of it");
+    let url = told.split("--server ").nth(1).unwrap();
+    url.split_whitespace().next().unwrap().to_owned()
+}
 
 #[test]
 fn a_server_services_and_nodes_start_together_and_end_together() {
@@ -12,12 +21,7 @@ fn a_server_services_and_nodes_start_together_and_end_together() {
         return;
     }
     let mut up = Running::start(&[&["up", "--nodes", "2", "--"], &PLAIN[..]].concat());
-    let told = up.tells("Ctrl-C ends all of it");
-    let after = |text: &str| {
-        let (_, rest) = told.split_once(text).unwrap();
-        rest.split_whitespace().next().unwrap().to_owned()
-    };
-    let url = after("--server ");
+    let url = where_it_is(&up);
     let call = |node: &str, body: &str| Output::of(&["call", node, body, "--server", &url]);
     let output = call("n2", r#"{"type": "echo", "echo": 5}"#);
     assert_eq!(output.code, 0, "{output:?}");
@@ -35,6 +39,21 @@ fn a_server_services_and_nodes_start_together_and_end_together() {
         output.stderr.contains("no connection to a NATS server"),
         "{output:?}"
     );
+}
+
+#[test]
+fn several_at_once_have_a_server_each() {
+    if Server::start().is_none() {
+        return;
+    }
+    let start = |_| Running::start(&[&["up", "--nodes", "1", "--"], &PLAIN[..]].concat());
+    let ups: Vec<Running> = (0..3).map(start).collect();
+    let servers: BTreeSet<String> = ups.iter().map(where_it_is).collect();
+    assert_eq!(servers.len(), ups.len(), "{servers:?}");
+    for mut up in ups {
+        up.signal(Signal::SIGINT);
+        assert_eq!(up.ends(), Some(0));
+    }
 }
 
 #[test]
@@ -80,8 +99,8 @@ fn what_the_readme_tells_to_try_works() {
     let me = env!("CARGO_BIN_EXE_glomer-nats");
     assert!(told.contains(&format!("    {me} call n1 ")), "{told}");
     // The port where everybody looks for a server may be another's.
-    let url = told.split("--server ").nth(1).unwrap();
-    let server = ["--server", url.split_whitespace().next().unwrap()];
+    let url = where_it_is(&up);
+    let server = ["--server", &url];
 
     let output = Output::of(&[tell, &server[..]].concat());
     assert!(output.stdout.contains("broadcast_ok"), "{output:?}");
