@@ -10,10 +10,7 @@
 //! What is told is the median of the rounds.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use async_nats::{Client, Subscriber};
@@ -24,6 +21,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use self::server::Server;
+
+#[path = "../tests/nats/support/server.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod server;
+
+/// How long what is measured may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Says what this process is.
 const ROLE: &str = "GLOMER_BENCH_ROLE";
 /// How many requests are under way at once, for the throughput.
@@ -79,14 +84,9 @@ fn main() -> ExitCode {
             done.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
         }
         Err(_) => {
-            let server =
-                env::var_os("NATS_SERVER").unwrap_or_else(|| OsString::from("nats-server"));
-            let is_there = Command::new(&server).arg("--version").output().is_ok();
-            if !is_there && !is_measuring() && env::var_os("GLOMER_REQUIRE_NATS").is_none() {
-                println!("skipped: no nats-server on the PATH, and NATS_SERVER names none");
-                return ExitCode::SUCCESS;
+            if let Some(server) = Server::start() {
+                compare(&server.url());
             }
-            compare(&server);
             ExitCode::SUCCESS
         }
     }
@@ -138,7 +138,7 @@ struct Measured {
     p99: Vec<f64>,
 }
 
-fn compare(server: &OsStr) {
+fn compare(url: &str) {
     let extent = if is_measuring() {
         Extent {
             rounds: 7,
@@ -152,21 +152,11 @@ fn compare(server: &OsStr) {
             trips: 10,
         }
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let port = listener.local_addr().expect("it has one").port();
-    drop(listener);
-    let url = format!("nats://127.0.0.1:{port}");
-    let port_text = port.to_string();
-    let _server = Process::start(Command::new(server).args(["-a", "127.0.0.1", "-p", &port_text]));
-    while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-        thread::yield_now();
-    }
-
     let me = env::current_exe().expect("it has a name");
     let options = |cluster| {
         [
             "--server",
-            &url,
+            url,
             "--cluster",
             cluster,
             "--id",
@@ -176,7 +166,7 @@ fn compare(server: &OsStr) {
         ]
     };
     let _services = [
-        Process::start(Command::new(&me).env(ROLE, &url)),
+        Process::start(Command::new(&me).env(ROLE, url)),
         Process::start(
             Command::new(&me)
                 .env(ROLE, "in-process")
@@ -192,7 +182,7 @@ fn compare(server: &OsStr) {
         ),
     ];
     Runtime::new().expect("a runtime").block_on(async {
-        let client = async_nats::connect(&url).await.expect("the server runs");
+        let client = async_nats::connect(url).await.expect("the server runs");
         let mut all = [
             ("raw publish and subscribe", None),
             ("a service by hand", Some("glomer.by-hand.node.n1")),
@@ -237,8 +227,10 @@ fn compare(server: &OsStr) {
 }
 
 async fn is_there(client: &Client, subject: &'static str) {
+    let start = Instant::now();
     loop {
         let answer = client.request(subject, BODY.into()).await;
+        assert!(start.elapsed() < PATIENCE, "{subject}: {answer:?}");
         // Until the node is ready, a carrier answers with an error.
         if answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.payload).contains("echo_ok")) {
             return;
