@@ -94,9 +94,13 @@ impl Live {
         let subjects = names.iter().map(|name| self.cluster.node(name.as_str()));
         let lasts = plan.time_limit + plan.recovery_time + AFTER;
         let mut answers = self.client.subscribe(format!("{inbox}.>")).await?;
+        // In this order: should time pass between the two, what nodes did seems later than it was,
+        // never earlier than what they were asked.
+        let zero = SystemTime::UNIX_EPOCH.elapsed()?;
+        let clock = Instant::now();
         let mut driver = Driver {
             client: self.client.clone(),
-            clock: Instant::now(),
+            clock,
             links: vec![None; names.len()],
             orders: orders.collect(),
             subjects: subjects.collect::<Result<_, _>>()?,
@@ -105,7 +109,6 @@ impl Live {
             engine: Engine::new(plan),
             told,
         };
-        let zero = SystemTime::UNIX_EPOCH.elapsed()?;
         let stop = |name| carriers.stop(name, driver.lasts);
         let have_disks = try_join_all(names.iter().map(stop)).await?;
         let keep: Vec<&str> = names
