@@ -21,14 +21,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use self::server::Server;
+use self::support::{PATIENCE, Server};
 
-#[path = "../tests/nats/support/server.rs"]
-#[expect(dead_code, reason = "tests need more of it")]
-mod server;
+#[path = "../tests/nats/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "tests need more of it")]
+mod support;
 
-/// How long what is measured may take to start.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Says what this process is.
 const ROLE: &str = "GLOMER_BENCH_ROLE";
 /// How many requests are under way at once, for the throughput.

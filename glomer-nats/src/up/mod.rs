@@ -96,20 +96,17 @@ async fn ready(client: &Client, cluster: &Cluster, names: &[Name]) -> Result<()>
     let ask = serde_json::to_vec(&Request::Status)?;
     for id in names {
         loop {
-            match client
+            let asked = client
                 .request(cluster.control(id), ask.clone().into())
-                .await
+                .await;
+            // The server may not have heard yet of what its carrier listens to.
+            let is_heard_of =
+                !matches!(&asked, Err(error) if error.kind() == RequestErrorKind::NoResponders);
+            if is_heard_of
+                && let Reply::Status(status) = serde_json::from_slice(&asked?.payload)?
+                && status.life == Life::Ready
             {
-                Ok(asked) => {
-                    if let Reply::Status(status) = serde_json::from_slice(&asked.payload)?
-                        && status.life == Life::Ready
-                    {
-                        break;
-                    }
-                }
-                // The server has not heard yet of what its carrier listens to.
-                Err(error) if error.kind() == RequestErrorKind::NoResponders => {}
-                Err(error) => return Err(error.into()),
+                break;
             }
             sleep(LOOK).await;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Output, PLAIN, Running, Server, until};
+use crate::support::{Output, PLAIN, Running, Server, glomer_nats, until};
 
 /// The server of one that is up.
 fn where_it_is(up: &Running) -> String {
@@ -64,6 +64,20 @@ fn a_node_that_does_not_start_ends_it() {
     let mut up = Running::start(&["up", "--restarts", "0", "--", "false"]);
     assert_eq!(up.ends(), Some(1));
     up.tells("1 times in a row, and is not started again");
+}
+
+#[test]
+fn a_server_that_is_not_there_or_does_not_start_is_named() {
+    for (program, told) in [
+        ("no-such-server", "there is no no-such-server: install one"),
+        ("false", "false does not start"),
+    ] {
+        let mut command = glomer_nats(&["up", "--", "false"]);
+        command.env("NATS_SERVER", program);
+        let mut up = Running::of(command);
+        assert_eq!(up.ends(), Some(1));
+        up.tells(told);
+    }
 }
 
 /// What comes after the name of this command in the lines of the README that run it.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::process::Command;
+use std::sync::Mutex;
 
 use tempfile::TempDir;
+
+use super::Running;
 
 /// Where nobody else can reach it.
 const LOOPBACK: &str = "127.0.0.1";
@@ -19,10 +19,10 @@ const LOOPBACK: &str = "127.0.0.1";
 pub(crate) struct Server {
     address: &'static str,
     port: u16,
-    store: TempDir,
     options: Vec<String>,
-    process: Option<Child>,
-    log: Arc<Mutex<String>>,
+    // It ends before what it keeps goes.
+    process: Option<Running>,
+    store: TempDir,
 }
 
 impl Server {
@@ -97,7 +97,6 @@ impl Server {
             store: TempDir::new().unwrap(),
             options,
             process: None,
-            log: Arc::default(),
         }
     }
 
@@ -108,21 +107,13 @@ impl Server {
 
     /// Kills it, as a power failure would.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
-    }
-
-    /// What it logged, for a test that has failed.
-    fn logged(&self) -> String {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        format!("{} logged:\n{log}", self.url())
+        self.process = None;
     }
 
     /// Waits until it serves: at the same place as before, with the same data.
     pub(crate) fn serve(&mut self) {
-        let mut process = Command::new(program())
+        let mut command = Command::new(program());
+        command
             .args([
                 "-a",
                 self.address,
@@ -132,44 +123,13 @@ impl Server {
                 "-sd",
             ])
             .arg(self.store.path())
-            .args(&self.options)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        self.process = Some(process);
+            .args(&self.options);
+        let process = self.process.insert(Running::of(command));
         // What the last line of a start is: the port for other servers comes after the rest.
-        let last = if self.options.iter().any(|option| option == "--cluster") {
-            "Listening for route connections"
+        if self.options.iter().any(|option| option == "--cluster") {
+            process.tells("Listening for route connections");
         } else {
-            "Server is ready"
-        };
-        loop {
-            let Some(Ok(line)) = lines.next() else {
-                panic!("it ended; {}", self.logged());
-            };
-            let is_ready = line.contains(last);
-            *self.log.lock().unwrap() += &format!("{line}\n");
-            if is_ready {
-                break;
-            }
-        }
-        // It would be held up by a full pipe.
-        let log = Arc::clone(&self.log);
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                *log.lock().unwrap() += &format!("{line}\n");
-            }
-        });
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-        if thread::panicking() {
-            eprintln!("{}", self.logged());
+            process.tells("Server is ready");
         }
     }
 }
